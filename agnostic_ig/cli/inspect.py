@@ -1,0 +1,35 @@
+"""``agnostic-ig inspect``: what would explain a saved model."""
+
+import json
+from argparse import Namespace
+from typing import Any
+
+from agnostic_ig.cli.columns import choose_columns, open_with, with_levels
+from agnostic_ig.cli.messages import PROGRAM, about
+from agnostic_ig.cli.model_file import load
+from agnostic_ig.cli.survey import look_at
+from agnostic_ig.engines._build import MAX_PROBES
+from agnostic_ig.engines.response import resolve_response
+from agnostic_ig.methods.inspection import inspect_model
+
+__all__ = ["run"]
+
+
+def run(options: Namespace) -> None:
+    """Print what `inspect_model` finds; see ``agnostic-ig inspect --help``."""
+    model, digest = load(options)
+    with about("--model"):
+        found = inspect_model(model, X=None if options.data is None else _rows(options, model))
+    facts = {"file": options.model, "sha256": digest}
+    if options.json:
+        print(json.dumps(facts | found.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        print("\n".join(f"{name + ':':<12} {value}" for name, value in facts.items()), found, sep="\n")
+
+
+def _rows(options: Namespace, model: Any) -> Any:
+    """The first rows of ``--data``, as many as are compared."""
+    layout = choose_columns(options.data, model, options.label, options.ids)
+    table = open_with("--data", options.data, layout.features, rows=MAX_PROBES)
+    levels = look_at(table, layout.features, resolve_response(PROGRAM, model, "auto"), MAX_PROBES).levels
+    return with_levels(next(iter(table))[layout.features], levels)

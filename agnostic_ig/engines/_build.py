@@ -1,0 +1,108 @@
+"""Build an engine for a model, verify it against the model's own answers, and say why it answers."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines._contract import Unsupported
+from agnostic_ig.engines._registry import read_model
+from agnostic_ig.engines.response import BlackBox
+from agnostic_ig.exceptions import EngineUnavailableError, EngineWarning
+
+__all__ = ["Built", "build_engine", "caller_stacklevel"]
+
+MAX_PROBES = 2000
+# Agreement asked of a structural engine, relative to the largest output: a few hundred roundings of a sum.
+AGREEMENT = {np.float64: 1e-10, np.float32: 1e-5}
+
+
+@dataclass(frozen=True)
+class Built:
+    """A ready engine, why it was chosen, and how well it agrees with the model (None: nothing to compare)."""
+
+    engine: Any
+    why: str
+    agreement: float | None = None
+    n_probes: int = 0
+
+
+def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: str) -> Built:
+    """The strongest engine that serves the model.
+
+    Parameters
+    ----------
+    black_box : BlackBox
+        The model's response.
+    probes : ndarray of shape (n, n_features)
+        Rows of the baseline and of X; at most MAX_PROBES of them and of rows on thresholds are compared.
+    choice : {"auto", "exact", "numeric"}
+
+    Raises
+    ------
+    EngineUnavailableError
+        If `choice` is "exact" and no exact engine serves this model.
+    """
+    if choice == "numeric":
+        return Built(_numeric(black_box), "engine='numeric' was asked for")
+    try:
+        engine = read_model(black_box.response.model, black_box.response)
+    except Unsupported as reason:
+        if choice == "exact":
+            raise EngineUnavailableError(
+                f"The 'engine' parameter of {owner} is 'exact', but {reason}. "
+                "Use engine='auto' to let the numeric engine answer."
+            ) from None
+        return Built(_numeric(black_box), str(reason))
+    rows = _probe_rows(engine, probes)
+    worst = _disagreement(engine, black_box, rows)
+    if worst <= AGREEMENT[np.float64]:
+        return Built(engine, engine.why, worst, len(rows))
+    text = (
+        f"the {engine.name} engine does not reproduce {type(black_box.response.model).__name__}."
+        f"{black_box.response.name} (worst relative difference {worst:.2g} on {len(rows)} rows)"
+    )
+    if choice == "exact":
+        raise EngineUnavailableError(f"The 'engine' parameter of {owner} is 'exact', but {text}.")
+    warnings.warn(f"{text}; the numeric engine answers.", EngineWarning, stacklevel=caller_stacklevel())
+    return Built(_numeric(black_box), text, worst, len(rows))
+
+
+def _numeric(black_box: BlackBox) -> Any:
+    from agnostic_ig.engines.numeric import NumericEngine
+
+    return NumericEngine(black_box)
+
+
+def _probe_rows(engine: Any, probes: np.ndarray) -> np.ndarray:
+    """Rows of the data, and the same rows moved onto thresholds and one unit in the last place beside them."""
+    rng = np.random.default_rng(0)
+    if len(probes) > MAX_PROBES // 2:
+        probes = probes[rng.choice(len(probes), MAX_PROBES // 2, replace=False)]
+    edges = engine.edges(rng, MAX_PROBES - len(probes))
+    if edges is None:
+        return probes
+    features, places = edges
+    moved = probes[rng.integers(len(probes), size=len(features))]
+    moved[np.arange(len(features)), features] = places
+    return np.concatenate([probes, moved])
+
+
+def _disagreement(engine: Any, black_box: BlackBox, rows: np.ndarray) -> float:
+    """Largest difference between engine and model on the rows, relative to the largest output."""
+    ours, theirs = engine.predict(rows), black_box.ask_matrix(rows)
+    if ours.shape != theirs.shape:
+        return np.inf
+    scale = np.abs(theirs).max(initial=0.0) or 1.0
+    return float(np.abs(ours - theirs).max(initial=0.0) / scale)
+
+
+def caller_stacklevel() -> int:
+    """The stack level of the first frame outside this package, so that a warning points at the user's line."""
+    import sys
+
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("agnostic_ig"):
+        level, frame = level + 1, frame.f_back
+    return level

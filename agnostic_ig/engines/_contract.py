@@ -1,0 +1,91 @@
+"""What a method asks an engine, and what it gets back."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+__all__ = ["Columns", "Engine", "PairAnswer", "PairBlock", "Unsupported"]
+
+
+class Unsupported(Exception):
+    """Raised by a reader: this model (or this output of it) has no exact engine; the text says why."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """How the columns of X move along the path.
+
+    Attributes
+    ----------
+    names : list of str, length n_features
+    discrete : ndarray of bool, shape (n_features,)
+        Columns that jump at alpha = 1/2 instead of moving continuously.
+    player_of : ndarray of int, shape (n_features,)
+        Columns with one player move together and share one attribution.
+    player_names : list of str, length n_players
+    """
+
+    names: list[str]
+    discrete: np.ndarray
+    player_of: np.ndarray
+    player_names: list[str]
+
+    @property
+    def n_players(self) -> int:
+        return len(self.player_names)
+
+
+@dataclass(frozen=True)
+class PairBlock:
+    """Some (input, baseline) pairs: x and b (n_pairs, n_features), f(x) and f(b) (n_pairs, n_outputs)."""
+
+    x: np.ndarray
+    b: np.ndarray
+    f_x: np.ndarray
+    f_b: np.ndarray
+    seeds: np.ndarray  # (n_pairs,) uint64: one random stream a pair, whatever the batch
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class PairAnswer:
+    """Attributions of every pair.
+
+    values (n_pairs, n_players, n_outputs); error bounds |values - truth| as estimated, variance is the squared
+    standard error of sampling inside a pair; both None where there is none of it. n_evaluations (n_pairs,) counts
+    model rows. converged (n_pairs,) is False where `tol` was not reached.
+    """
+
+    values: np.ndarray
+    error: np.ndarray | None = None
+    variance: np.ndarray | None = None
+    n_evaluations: np.ndarray | None = None
+    converged: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked of accuracy and cost, already checked."""
+
+    tol: float = 1e-6
+    max_evaluations: int | None = None
+    thoroughness: str = "standard"
+    n_jobs: int = 1
+
+
+class Engine(Protocol):
+    """An engine answers pairs; `name` and `exact` go into the result, `why` and `facts` into inspect_model."""
+
+    name: str
+    exact: bool
+    why: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def attribute(
+        self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings
+    ) -> PairAnswer: ...
+
+    def pairs_per_batch(self, n_features: int, n_outputs: int) -> int: ...

@@ -1,0 +1,157 @@
+"""The numeric engine: Integrated Gradients of anything that predicts, with an error estimate for every value.
+
+All pairs of a block are worked on together. Every round collects the probe points that all of them ask for, and
+the model answers them in few large calls. A pair's points depend on nothing but the pair, so batches do not change
+answers.
+
+The path of a pair is scanned first. Where a minute step along it moves the model, quadrature of finite differences
+is tried (`numeric_smooth`); where it does not, or where quadrature cannot explain the change of the model, the path
+is cut into intervals until the increments of single features explain each of them (`numeric_jump`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
+from agnostic_ig.engines.response import BlackBox
+from agnostic_ig.kernels.path_probe import build_probes
+
+__all__ = ["BUDGETS", "Asker", "NumericEngine"]
+
+# Model rows a pair may cost, by `thoroughness`, where max_evaluations is None.
+BUDGETS = {"fast": 5_000, "standard": 20_000, "thorough": 200_000}
+ROWS_PER_CALL = 65_536
+PAIRS_PER_BATCH = 64
+
+
+class Asker:
+    """Answers probes of one block: builds rows, asks the model in large calls, counts rows for every pair."""
+
+    def __init__(
+        self, black_box: BlackBox, block: PairBlock, columns: Columns, outputs: np.ndarray, budget: int
+    ) -> None:
+        self.block = block
+        self.budget = budget
+        self.columns = columns
+        self.outputs = outputs
+        self.n_evaluations = np.zeros(len(block), dtype=np.int64)
+        self._black_box = black_box
+        self.moving = self._moving_players()
+        self.jumps_at_half = self._half_jumpers()
+
+    def remaining(self, pairs: Any) -> np.ndarray:
+        """Model rows that these pairs may still cost."""
+        return self.budget - self.n_evaluations[pairs]
+
+    @property
+    def f_x(self) -> np.ndarray:
+        return self.block.f_x[:, self.outputs]
+
+    @property
+    def f_b(self) -> np.ndarray:
+        return self.block.f_b[:, self.outputs]
+
+    def _moving_players(self) -> np.ndarray:
+        """(n_pairs, n_players): players with a column in which x and b differ."""
+        x, b = self.block.x, self.block.b
+        differs = (x != b) & ~(np.isnan(x) & np.isnan(b))
+        return self._any_column(differs)
+
+    def _half_jumpers(self) -> np.ndarray:
+        """(n_pairs,): something moves only at one half (a discrete column, a value that goes missing)."""
+        x, b = self.block.x, self.block.b
+        jumps = (self.columns.discrete & (x != b)) | (np.isnan(x) ^ np.isnan(b))
+        return (jumps & ~(np.isnan(x) & np.isnan(b))).any(axis=1)
+
+    def _any_column(self, mask: np.ndarray) -> np.ndarray:
+        players = np.zeros((len(mask), self.columns.n_players), dtype=bool)
+        for j, player in enumerate(self.columns.player_of):
+            players[:, player] |= mask[:, j]
+        return players
+
+    def ask(
+        self, pair: np.ndarray, alpha: np.ndarray, moved_alpha: np.ndarray, moved: np.ndarray
+    ) -> np.ndarray:
+        """Outputs (n, n_outputs) on the path at alpha, with the players in `moved` at moved_alpha."""
+        self.n_evaluations += np.bincount(pair, minlength=len(self.block))
+        answers = np.empty((len(pair), len(self.outputs)))
+        for start in range(0, len(pair), ROWS_PER_CALL):
+            part = slice(start, start + ROWS_PER_CALL)
+            rows = np.empty((len(pair[part]), self.block.x.shape[1]))
+            build_probes(
+                self.block.x, self.block.b, self.columns.discrete, self.columns.player_of,
+                pair[part], alpha[part], moved_alpha[part], moved[part], rows,
+            )  # fmt: skip
+            answers[part] = self._black_box.ask_matrix(rows)[:, self.outputs]
+        return answers
+
+    def ask_path(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Outputs on the path itself."""
+        nobody = np.zeros((len(pair), self.columns.n_players), dtype=bool)
+        return self.ask(pair, alpha, alpha, nobody)
+
+
+@dataclass
+class NumericEngine:
+    """Finite differences and jump search for a model of which only predictions are known."""
+
+    black_box: BlackBox
+    name: str = "numeric"
+    exact: bool = False
+    why: str = "only predictions of the model are known"
+    family: str = "any predict function"
+    facts: dict[str, str] = field(default_factory=dict)
+
+    def attribute(
+        self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings
+    ) -> PairAnswer:
+        """Attributions of all pairs, with an error estimate for every value."""
+        from agnostic_ig.engines.numeric_jump import refine
+        from agnostic_ig.engines.numeric_smooth import integrate
+
+        budget = settings.max_evaluations or BUDGETS[settings.thoroughness]
+        asker = Asker(self.black_box, block, columns, outputs, budget)
+        values = np.zeros((len(block), columns.n_players, len(outputs)))
+        error = np.zeros_like(values)
+        open_pairs = np.flatnonzero(asker.moving.any(axis=1))
+        moves = self._moves_smoothly(asker, open_pairs)
+        smooth, smooth_error, rest = integrate(asker, open_pairs[moves], settings.tol)
+        stepped = np.sort(np.concatenate([open_pairs[~moves], rest]))
+        refine(asker, stepped, settings, values, error)
+        better = (smooth_error.sum(axis=1) < error.sum(axis=1)).all(axis=1)
+        better[np.setdiff1d(open_pairs[moves], rest)] = True
+        values[better], error[better] = smooth[better], smooth_error[better]
+        return PairAnswer(values, error, None, asker.n_evaluations, _converged(values, error, settings.tol))
+
+    @staticmethod
+    def _moves_smoothly(asker: Asker, pairs: np.ndarray) -> np.ndarray:
+        """Whether a minute step along the path moves the model at more than a quarter of the scanned places."""
+        if 10 * SCANNED > asker.budget:
+            return np.zeros(len(pairs), dtype=bool)
+        places = (np.arange(SCANNED) + 0.37) / SCANNED
+        pair, alpha = np.repeat(pairs, SCANNED), np.tile(places, len(pairs))
+        change = asker.ask_path(pair, alpha + SCAN_STEP) - asker.ask_path(pair, alpha)
+        moved = (change != 0.0).any(axis=1).reshape(len(pairs), SCANNED)
+        return moved.mean(axis=1) > 0.25
+
+    def with_black_box(self, black_box: BlackBox) -> "NumericEngine":
+        """The same engine asking through another codec."""
+        return NumericEngine(black_box)
+
+    def edges(self, rng: np.random.Generator, n: int) -> Any:
+        """No thresholds are known."""
+
+    def pairs_per_batch(self, n_features: int, n_outputs: int) -> int:
+        """Enough pairs to make model calls large; their open intervals bound the memory."""
+        return PAIRS_PER_BATCH
+
+
+SCANNED = 16
+SCAN_STEP = 1e-7
+
+
+def _converged(values: np.ndarray, error: np.ndarray, tol: float) -> np.ndarray:
+    """Whether the summed error estimates of every output are within tol of the summed attributions."""
+    return (error.sum(axis=1) <= tol * np.abs(values).sum(axis=1) + 1e-300).all(axis=1)

@@ -1,0 +1,258 @@
+"""Stepped and mixed stretches of the path: cut it until the increments of single players explain every interval.
+
+An interval is explained when players move independently in it: for random halves S of the moving players, and for
+t at its end, at random places inside it, and just beside one of its jumps,
+``f(S at t) + f(the others at t) = f(all at low) + f(all at t)``, and the increments of single players add up to the
+change. Otherwise it is cut at a random place near its middle (never at
+a round number: data that cross at one half would make up a state in between). Intervals that are still not
+explained when they are narrower than NARROWEST are ties.
+
+Tests inside the interval see what its ends cannot: effects that begin and end within it. Tests just beside a
+jump see oblique surfaces: just behind it the path has crossed and no part of the moves alone may have, and just
+before it the other way round.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines._contract import Settings
+from agnostic_ig.engines.numeric_tie import Intervals, half_and_half, settle
+from agnostic_ig.numerics.hashing import child_keys, uniform
+
+__all__ = ["HALF_WIDTH", "no_change", "refine", "settle_at_half"]
+
+# About 2**-21: float32 families round crossings that coincide in decimals apart by about 1e-7.
+NARROWEST = 5e-7
+HALF_WIDTH = NARROWEST / 2  # half the width of the interval in which discrete moves happen
+BISECTIONS = 8  # a jump is found to 1/256 of its interval
+JUMP_TESTS = 2  # tests just before it, and as many just behind
+# Settlings of one oblique crossing from different places differ by about as much as each is off.
+SETTLINGS = 4
+UNSTABLE = 1e-3  # difference of two settlings, relative to the largest share, from which a crossing counts as oblique
+# What counts as zero, relative to the change of the model (or a hundredth of its size, if that is more).
+NOTHING = 1e-10
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to look: pieces cut before any test, and tests of every interval."""
+
+    pieces: int
+    tests: int
+
+
+EFFORTS = {"fast": Effort(8, 3), "standard": Effort(64, 9), "thorough": Effort(256, 18)}
+
+
+def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray, error: np.ndarray) -> None:
+    """Add the attributions of the pairs to values, and their error estimates to error."""
+    if len(pairs) == 0:
+        return
+    effort = EFFORTS[settings.thoroughness]
+    threshold = no_change(asker)
+    waiting, ties = _first_intervals(asker, pairs, effort.pieces)
+    while len(waiting):
+        now, waiting, spent = _affordable(asker, waiting, ties, effort.tests)
+        half_and_half(asker, spent, values, error)
+        explained, credits, defect = _explain(asker, now, threshold, effort.tests)
+        np.add.at(values, now.pair[explained], credits[explained])
+        _add_defect(error, now[explained], credits[explained], defect[explained])
+        failed = now[~explained]
+        narrow = failed.high - failed.low <= NARROWEST
+        ties = Intervals.joined([ties, failed[narrow]])
+        waiting = Intervals.joined([waiting, _cut(asker, failed[~narrow])])
+    _settle_ties(asker, ties, threshold, values, error)
+
+
+def settle_at_half(asker: Any, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Attributions, and their error, of what happens at one half in these pairs."""
+    low, high = np.full(len(pairs), 0.5 - HALF_WIDTH), np.full(len(pairs), 0.5 + HALF_WIDTH)
+    ends = asker.ask_path(pairs, low), asker.ask_path(pairs, high)
+    return settle(asker, Intervals(pairs, low, high, *ends, asker.block.seeds[pairs]), no_change(asker)[pairs])
+
+
+def no_change(asker: Any) -> np.ndarray:
+    """(n_pairs, n_outputs): differences of the model that count as none."""
+    size = np.maximum(np.abs(asker.f_x), np.abs(asker.f_b))
+    return NOTHING * np.maximum(np.abs(asker.f_x - asker.f_b), 0.01 * size) + 1e-300
+
+
+# --- cutting -------------------------------------------------------------------------------------------------------
+
+
+def _first_intervals(asker: Any, pairs: np.ndarray, pieces: int) -> tuple[Intervals, Intervals]:
+    """The path of every pair in uneven pieces, and the ties at one half where something jumps there."""
+    parts = [_pieces_of_pair(asker, p, pieces) for p in pairs]
+    pair = np.repeat(pairs, [len(low) for low, _ in parts])
+    low, high = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
+    number = np.concatenate([np.arange(len(part[0])) for part in parts])
+    inner = low > 0.0
+    f_low = asker.f_b[pair].copy()
+    f_low[inner] = asker.ask_path(pair[inner], low[inner])
+    f_high = asker.f_x[pair].copy()
+    f_high[:-1][high[:-1] < 1.0] = f_low[1:][high[:-1] < 1.0]
+    all_of_them = Intervals(pair, low, high, f_low, f_high, child_keys(asker.block.seeds[pair], number))
+    at_half = asker.jumps_at_half[pair] & (low == 0.5 - HALF_WIDTH)
+    return all_of_them[~at_half], all_of_them[at_half]
+
+
+def _pieces_of_pair(asker: Any, pair: int, pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ends of the first intervals of one pair: as many as its budget can close twice over."""
+    n_moving = int(asker.moving[pair].sum())
+    pieces = int(np.clip(asker.remaining([pair])[0] // (4 * n_moving + 2), 1, pieces))
+    shift = 0.3 * (uniform(child_keys(asker.block.seeds[pair], np.arange(pieces))) - 0.5)
+    cuts = (np.arange(pieces)[1:] + shift[1:]) / pieces
+    if asker.jumps_at_half[pair]:
+        cuts = np.sort(np.append(cuts[np.abs(cuts - 0.5) > HALF_WIDTH], [0.5 - HALF_WIDTH, 0.5 + HALF_WIDTH]))
+    return np.append(0.0, cuts), np.append(cuts, 1.0)
+
+
+def _cut(asker: Any, failed: Intervals) -> Intervals:
+    """Both parts of every interval, cut in its middle sixth."""
+    if len(failed) == 0:
+        return failed
+    share = 0.425 + 0.15 * uniform(child_keys(failed.key, 7001))
+    middle = failed.low + share * (failed.high - failed.low)
+    f_middle = asker.ask_path(failed.pair, middle)
+    below = Intervals(failed.pair, failed.low, middle, failed.f_low, f_middle, child_keys(failed.key, 7002))
+    above = Intervals(failed.pair, middle, failed.high, f_middle, failed.f_high, child_keys(failed.key, 7003))
+    return Intervals.joined([below, above])
+
+
+def _affordable(
+    asker: Any, waiting: Intervals, ties: Intervals, n_tests: int
+) -> tuple[Intervals, Intervals, Intervals]:
+    """Intervals to look at now, later, and those of pairs that can only just close what is open.
+
+    Every open interval, and every tie, keeps two rows a moving player in reserve, so that it can be closed.
+    """
+    n_moving = asker.moving.sum(axis=1)
+    n_open = np.bincount(np.append(waiting.pair, ties.pair), minlength=len(n_moving))
+    cost = 3 * n_tests + BISECTIONS + 4 * JUMP_TESTS + 3 * n_moving + 1
+    can = np.maximum(asker.remaining(np.arange(len(n_moving))) - 2 * n_moving * n_open, 0) // cost
+    widest_first = np.lexsort((waiting.low - waiting.high, waiting.pair))
+    waiting = waiting[widest_first]
+    rank = np.arange(len(waiting)) - np.searchsorted(waiting.pair, waiting.pair)
+    now = rank < can[waiting.pair]
+    spent = can[waiting.pair] == 0
+    return waiting[now], waiting[~now & ~spent], waiting[spent]
+
+
+# --- explaining ----------------------------------------------------------------------------------------------------
+
+
+def _explain(
+    asker: Any, now: Intervals, threshold: np.ndarray, n_tests: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which intervals are explained, by which credits, and the largest defect seen in their tests."""
+    limit = threshold[now.pair]
+    credits = np.zeros((len(now), asker.columns.n_players, now.f_low.shape[1]))
+    defect, moved = np.zeros_like(now.f_low), (now.f_low != now.f_high).any(axis=1)
+    alive = np.arange(len(now))
+    for numbers in (range(1), range(1, n_tests)):
+        stretches = _stretches(asker, now[alive], numbers)
+        more, more_moved = _worst_defect(asker, stretches, numbers)
+        defect[alive], moved[alive] = np.maximum(defect[alive], more), moved[alive] | more_moved
+        alive = alive[(defect[alive] <= limit[alive]).all(axis=1)]
+    busy = alive[moved[alive]]
+    beside = _beside_a_jump(asker, now[busy]) * JUMP_TESTS
+    numbers = range(n_tests, n_tests + len(beside))
+    defect[busy] = np.maximum(defect[busy], _worst_defect(asker, beside, numbers)[0])
+    busy = busy[(defect[busy] <= limit[busy]).all(axis=1)]
+    credits[busy] = now[busy].forward(asker)
+    gap = np.abs(credits.sum(axis=1) - (now.f_high - now.f_low))
+    defect = np.maximum(defect, gap)
+    return (defect <= limit).all(axis=1), credits, defect
+
+
+def _worst_defect(asker: Any, stretches: list[Intervals], numbers: range) -> tuple[np.ndarray, np.ndarray]:
+    """Largest defect of one random half on every stretch of the same intervals, and whether the model moved at all."""
+    if len(stretches) == 0 or len(stretches[0]) == 0:
+        n = len(stretches[0]) if stretches else 0
+        return np.zeros((n, len(asker.outputs))), np.zeros(n, dtype=bool)
+    joined = Intervals.joined(stretches)
+    half = np.concatenate([part.random_halves(asker, n) for part, n in zip(stretches, numbers, strict=True)])
+    others = asker.moving[joined.pair] & ~half
+    answers = joined.ask(asker, np.tile(np.arange(len(joined)), 2), np.concatenate([half, others]))
+    first, second = answers.reshape(2, len(joined), -1)
+    defect = np.abs(first + second - joined.f_low - joined.f_high)
+    moved = [(answer != joined.f_low).any(axis=1) for answer in (first, second, joined.f_high)]
+    n = len(stretches[0])
+    return defect.reshape(-1, n, defect.shape[1]).max(axis=0), np.any(moved, axis=0).reshape(-1, n).any(axis=0)
+
+
+def _stretches(asker: Any, now: Intervals, numbers: range) -> list[Intervals]:
+    """The intervals as they are for even tests; up to a random place inside for odd ones."""
+    inside = [n for n in numbers if n % 2]
+    high = [now.low + (now.high - now.low) * uniform(child_keys(now.key, 500 + n)) for n in inside]
+    flat = np.concatenate([*high, np.empty(0)])
+    f_high = asker.ask_path(np.tile(now.pair, len(inside)), flat).reshape(len(inside), len(now), len(asker.outputs))
+    shorter = {
+        n: Intervals(now.pair, now.low, high[i], now.f_low, f_high[i], now.key) for i, n in enumerate(inside)
+    }
+    return [shorter.get(n, now) for n in numbers]
+
+
+def _beside_a_jump(asker: Any, now: Intervals) -> list[Intervals]:
+    """Every interval up to just before, and to just behind, a place where the model jumps, found by bisection."""
+    before, behind, f_behind = now.low.copy(), now.high.copy(), now.f_high.copy()
+    for number in range(BISECTIONS if len(now) else 0):
+        middle = before + (0.4 + 0.2 * uniform(child_keys(now.key, 600 + number))) * (behind - before)
+        f_middle = asker.ask_path(now.pair, middle)
+        jumped = (f_middle != now.f_low).any(axis=1)
+        before = np.where(jumped, before, middle)
+        behind = np.where(jumped, middle, behind)
+        f_behind[jumped] = f_middle[jumped]
+    return [
+        Intervals(now.pair, now.low, before, now.f_low, now.f_low, now.key),
+        Intervals(now.pair, now.low, behind, now.f_low, f_behind, now.key),
+    ]
+
+
+def _add_defect(error: np.ndarray, done: Intervals, credits: np.ndarray, defect: np.ndarray) -> None:
+    """What the tests left unexplained counts as error of the players that were credited."""
+    np.add.at(error, done.pair, defect[:, None, :] * (credits != 0))
+
+
+# --- ties ----------------------------------------------------------------------------------------------------------
+
+
+def _settle_ties(
+    asker: Any, ties: Intervals, threshold: np.ndarray, values: np.ndarray, error: np.ndarray
+) -> None:
+    """Settle ties as found and in wider intervals placed at random around them, and compare.
+
+    A tie of axis-parallel crossings gives the same answer every time. At an oblique surface the answer depends on
+    where in the interval the path crosses: then the mean is returned, and nothing better than the size of all
+    shares is known of its error. What happens at one half has no place to be moved to.
+    """
+    at_half = asker.jumps_at_half[ties.pair] & (ties.low == 0.5 - HALF_WIDTH)
+    _add(asker, ties[at_half], [settle(asker, ties[at_half], threshold[ties.pair[at_half]])], values, error)
+    ties = ties[~at_half]
+    settled = [settle(asker, ties, threshold[ties.pair])]
+    for number in range(1, SETTLINGS):
+        settled.append(settle(asker, _widened(asker, ties, number), threshold[ties.pair]))
+    _add(asker, ties, settled, values, error)
+
+
+def _add(asker: Any, ties: Intervals, settled: list, values: np.ndarray, error: np.ndarray) -> None:
+    """Add the mean of several settlings, with their own errors, their spread, and doubt where they differ."""
+    credits = np.stack([credit for credit, _ in settled])
+    mean = credits.mean(axis=0)
+    spread = credits.max(axis=0) - credits.min(axis=0)
+    size = np.abs(credits).max(axis=0)
+    unstable = spread.max(axis=1, keepdims=True) > UNSTABLE * size.max(axis=1, keepdims=True)
+    doubt = np.where(unstable, size.sum(axis=1, keepdims=True), 0.0) * asker.moving[ties.pair][:, :, None]
+    np.add.at(values, ties.pair, mean)
+    np.add.at(error, ties.pair, np.max([e for _, e in settled], axis=0) + spread + doubt)
+
+
+def _widened(asker: Any, ties: Intervals, number: int) -> Intervals:
+    """The same ties in intervals two to three times as wide, placed at random around them."""
+    width = ties.high - ties.low
+    stretch = [0.5 + uniform(child_keys(ties.key, 7000 + 10 * number + side)) for side in (0, 1)]
+    low, high = np.maximum(ties.low - width * stretch[0], 0.0), np.minimum(ties.high + width * stretch[1], 1.0)
+    ends = asker.ask_path(ties.pair, low), asker.ask_path(ties.pair, high)
+    return Intervals(ties.pair, low, high, *ends, child_keys(ties.key, 7006 + number))

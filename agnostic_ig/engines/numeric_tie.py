@@ -1,0 +1,187 @@
+"""Intervals that cannot be cut further: everything in them happens at once and is shared by the Shapley value."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.kernels.path_probe import shapley_of_subsets
+from agnostic_ig.numerics.hashing import child_keys, uniform
+
+__all__ = ["Intervals", "half_and_half", "settle"]
+
+MAX_ENUMERATED = 12  # players whose 2**k states are asked
+CONTEXTS = 4  # random states, beside "nobody moved" and "all moved", in which each player's effect is tried
+PERMUTATIONS = 32  # antithetic pairs beyond MAX_ENUMERATED players
+SIGMAS = 3.0  # standard errors that an error estimate from sampling covers
+
+
+class Intervals:
+    """Stretches [low, high] of the paths of pairs, with the model's outputs at both ends and a random key each."""
+
+    def __init__(
+        self,
+        pair: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+        f_low: np.ndarray,
+        f_high: np.ndarray,
+        key: np.ndarray,
+    ) -> None:
+        self.pair, self.low, self.high = pair, low, high
+        self.f_low, self.f_high, self.key = f_low, f_high, key
+
+    def __len__(self) -> int:
+        return len(self.pair)
+
+    def __getitem__(self, rows: Any) -> "Intervals":
+        return Intervals(*(field[rows] for field in self._fields()))
+
+    def _fields(self) -> tuple[np.ndarray, ...]:
+        return self.pair, self.low, self.high, self.f_low, self.f_high, self.key
+
+    @classmethod
+    def joined(cls, parts: Iterable["Intervals"]) -> "Intervals":
+        return cls(*(np.concatenate(fields) for fields in zip(*(p._fields() for p in parts), strict=True)))
+
+    def ask(self, asker: Any, which: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """Outputs with the players in `moved` at the high end of interval which[i], everyone else at its low end."""
+        return asker.ask(self.pair[which], self.low[which], self.high[which], moved)
+
+    def single_moves(self, asker: Any) -> tuple[np.ndarray, np.ndarray]:
+        """(interval, player) of every player that moves in every interval."""
+        return np.nonzero(asker.moving[self.pair])
+
+    def increments(self, asker: Any, start: np.ndarray, f_start: np.ndarray) -> np.ndarray:
+        """(n_intervals, n_players, n_outputs): change when one player leaves its side in the state `start`."""
+        which, player = self.single_moves(asker)
+        moved = start[which].copy()
+        moved[np.arange(len(which)), player] ^= True
+        result = np.zeros((len(self), asker.columns.n_players, f_start.shape[1]))
+        result[which, player] = self.ask(asker, which, moved) - f_start[which]
+        return result
+
+    def forward(self, asker: Any) -> np.ndarray:
+        """Effect of every player moving first."""
+        return self.increments(asker, np.zeros_like(asker.moving[self.pair]), self.f_low)
+
+    def backward(self, asker: Any) -> np.ndarray:
+        """Effect of every player moving last."""
+        return -self.increments(asker, asker.moving[self.pair], self.f_high)
+
+    def random_halves(self, asker: Any, number: int) -> np.ndarray:
+        """(n_intervals, n_players): about half of the moving players of each interval, drawn from its key."""
+        keys = child_keys(self.key, number)[:, None]
+        draw = uniform(child_keys(keys, np.arange(asker.columns.n_players)[None, :]))
+        moving = asker.moving[self.pair]
+        draw[~moving] = 2.0
+        rank = draw.argsort(axis=1).argsort(axis=1)
+        return rank < (moving.sum(axis=1, keepdims=True) + 1) // 2
+
+
+def half_and_half(asker: Any, intervals: Intervals, values: np.ndarray, error: np.ndarray) -> None:
+    """Close intervals that can cost no more: half forward, half backward, their difference as error."""
+    if len(intervals) == 0:
+        return
+    credits, doubt = _close(intervals, intervals.forward(asker), intervals.backward(asker))
+    np.add.at(values, intervals.pair, credits)
+    np.add.at(error, intervals.pair, doubt)
+
+
+def _close(intervals: Intervals, forward: np.ndarray, backward: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean of both increments; their difference, and all of what they leave unexplained, as error."""
+    credits = (forward + backward) / 2
+    gap = np.abs(credits.sum(axis=1) - (intervals.f_high - intervals.f_low))
+    moved = (forward != 0) | (backward != 0)
+    return credits, np.abs(forward - backward) / 2 + gap[:, None, :] * moved
+
+
+def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shapley value of every tie over the players with an effect, and its error estimate.
+
+    threshold (n_ties, n_outputs) is what counts as no effect. Up to MAX_ENUMERATED players are enumerated; beyond,
+    antithetic permutations are drawn and the error estimate is SIGMAS standard errors. Ties whose pair cannot afford
+    that are closed from both ends.
+    """
+    values = np.zeros((len(ties), asker.columns.n_players, ties.f_low.shape[1]))
+    error = np.zeros_like(values)
+    if len(ties) == 0:
+        return values, error
+    forward, backward = ties.forward(asker), ties.backward(asker)
+    values[:], error[:] = _close(ties, forward, backward)
+    ties_of_pair = np.bincount(ties.pair, minlength=len(asker.block))[ties.pair]
+    room = asker.remaining(ties.pair) // ties_of_pair
+    looked = np.flatnonzero(room >= CONTEXTS * (asker.moving[ties.pair].sum(axis=1) + 1))
+    active = np.zeros((len(ties), asker.columns.n_players), dtype=bool)
+    active[looked] = _active_players(asker, ties[looked], threshold[looked], [forward[looked], backward[looked]])
+    n_active = active.sum(axis=1)
+    room = asker.remaining(ties.pair) // ties_of_pair
+    small = looked[(n_active[looked] <= MAX_ENUMERATED) & (2.0 ** n_active[looked] <= room[looked])]
+    large = looked[(n_active[looked] > MAX_ENUMERATED) & (2 * PERMUTATIONS * (n_active[looked] + 1) <= room[looked])]
+    error[np.append(small, large)] = 0.0
+    _enumerate(asker, ties, small, active, values)
+    _sample(asker, ties, large, active, values, error)
+    gap = np.abs(values.sum(axis=1) - (ties.f_high - ties.f_low))
+    error += np.where(gap > threshold, gap, 0.0)[:, None, :] * asker.moving[ties.pair][:, :, None]
+    return values, error
+
+
+def _active_players(asker: Any, ties: Intervals, threshold: np.ndarray, effects: list[np.ndarray]) -> np.ndarray:
+    """(n_ties, n_players): players with an effect in some state."""
+    everyone = np.arange(len(ties))
+    for number in range(CONTEXTS):
+        half = ties.random_halves(asker, 1000 + number)
+        effects.append(ties.increments(asker, half, ties.ask(asker, everyone, half)))
+    moves = np.any([(np.abs(e) > threshold[:, None, :]).any(axis=2) for e in effects], axis=0)
+    return asker.moving[ties.pair] & moves
+
+
+def _enumerate(asker: Any, ties: Intervals, rows: np.ndarray, active: np.ndarray, values: np.ndarray) -> None:
+    """Ask every state of the active players, and share by Shapley."""
+    values[rows] = 0.0
+    players = [np.flatnonzero(active[i]) for i in rows]
+    states = [_all_subsets(p, active.shape[1]) for p in players]
+    if not states:
+        return
+    which = np.repeat(rows, [len(s) for s in states])
+    answers = ties.ask(asker, which, np.concatenate(states))
+    ends = np.cumsum([len(s) for s in states])
+    for i, mine, start, stop in zip(rows, players, ends - [len(s) for s in states], ends, strict=True):
+        credits = np.zeros((len(mine), answers.shape[1]))
+        shapley_of_subsets(answers[start:stop], len(mine), credits)
+        values[i, mine] = credits
+
+
+def _all_subsets(players: np.ndarray, n_players: int) -> np.ndarray:
+    """(2**k, n_players) masks; row number T has player players[i] where bit i of T is set."""
+    masks = np.zeros((1 << len(players), n_players), dtype=bool)
+    for i, player in enumerate(players):
+        masks[:, player] = (np.arange(len(masks)) >> i) & 1
+    return masks
+
+
+def _sample(
+    asker: Any, ties: Intervals, rows: np.ndarray, active: np.ndarray, values: np.ndarray, error: np.ndarray
+) -> None:
+    """Antithetic permutations of the active players of the ties that are too large to enumerate."""
+    values[rows] = 0.0
+    for i in rows:
+        players = np.flatnonzero(active[i])
+        gains = _permutation_gains(asker, ties, i, players)
+        values[i, players] = gains.mean(axis=0)
+        error[i, players] = SIGMAS * gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
+
+
+def _permutation_gains(asker: Any, ties: Intervals, tie: int, players: np.ndarray) -> np.ndarray:
+    """(PERMUTATIONS, n_active, n_outputs): marginal effects, each the mean of an order and its reverse."""
+    k = len(players)
+    keys = child_keys(ties.key[tie], np.arange(PERMUTATIONS * k).reshape(PERMUTATIONS, k))
+    order = uniform(keys).argsort(axis=1)
+    orders = np.concatenate([order, order[:, ::-1]])
+    rank = orders.argsort(axis=1)
+    moved = np.zeros((len(orders), k + 1, asker.columns.n_players), dtype=bool)
+    moved[:, :, players] = rank[:, None, :] < np.arange(k + 1)[None, :, None]
+    flat = moved.reshape(-1, moved.shape[2])
+    answers = ties.ask(asker, np.full(len(flat), tie), flat).reshape(len(orders), k + 1, -1)
+    gains = np.take_along_axis(np.diff(answers, axis=1), rank[:, :, None], axis=1)
+    return gains.reshape(2, PERMUTATIONS, k, -1).mean(axis=0)

@@ -1,0 +1,60 @@
+"""Probe points of the numeric engine on and beside the straight path, and the reduction of the model's answers."""
+
+import numpy as np
+
+from agnostic_ig.kernels._jit import kernel
+
+__all__ = ["build_probes", "shapley_of_subsets", "sum_by_group"]
+
+
+@kernel
+def _on_path(x, b, alpha, discrete):
+    """One coordinate of the path, inside the closed box of x and b; a discrete column jumps at one half."""
+    if discrete or np.isnan(x) or np.isnan(b):
+        return b if alpha < 0.5 else x
+    if alpha <= 0.0:
+        return b
+    if alpha >= 1.0:
+        return x
+    z = b + alpha * (x - b)
+    low, high = min(x, b), max(x, b)
+    return min(max(z, low), high)
+
+
+@kernel
+def build_probes(x, b, discrete, player_of, pair, alpha, moved_alpha, moved, out):
+    """Row i of out: the path of pair[i] at alpha[i], with the players in moved[i] at moved_alpha[i].
+
+    x, b (n_pairs, n_features); pair, alpha, moved_alpha (n,); moved (n, n_players) bool; out (n, n_features).
+    """
+    for i in range(out.shape[0]):
+        p = pair[i]
+        for j in range(out.shape[1]):
+            at = moved_alpha[i] if moved[i, player_of[j]] else alpha[i]
+            out[i, j] = _on_path(x[p, j], b[p, j], at, discrete[j])
+
+
+@kernel
+def sum_by_group(group, rows, out):
+    """Add rows[i] (…, width) to out[group[i]], in order."""
+    for i in range(rows.shape[0]):
+        for j in range(rows.shape[1]):
+            for k in range(rows.shape[2]):
+                out[group[i], j, k] += rows[i, j, k]
+
+
+@kernel
+def shapley_of_subsets(outputs, n_players, credits):
+    """Shapley value of outputs[T] (2**n_players, n_out), T a bit mask, added to credits (n_players, n_out)."""
+    weight = np.empty(max(n_players, 1))
+    weight[0] = 1.0 / max(n_players, 1)
+    for size in range(1, n_players):  # s! (k - s - 1)! / k!, from s - 1 to s
+        weight[size] = weight[size - 1] * size / (n_players - size)
+    for subset in range(1 << n_players):
+        size = 0
+        for i in range(n_players):
+            size += (subset >> i) & 1
+        for i in range(n_players):
+            if not (subset >> i) & 1:
+                for o in range(outputs.shape[1]):
+                    credits[i, o] += weight[size] * (outputs[subset | (1 << i), o] - outputs[subset, o])

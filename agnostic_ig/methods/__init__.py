@@ -1,0 +1,1 @@
+"""Attribution methods: one file each, on top of whatever engine serves the model."""

@@ -1,0 +1,143 @@
+"""Average an engine's pair attributions over baselines, in batches of rows, the same bits for any batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.baselines._base import BaselineRows
+from agnostic_ig.engines._contract import Columns, PairBlock, Settings
+from agnostic_ig.kernels.path_probe import sum_by_group
+from agnostic_ig.numerics.hashing import child_keys
+from agnostic_ig.parallel import batches, map_batches
+
+__all__ = ["Averages", "average_over_baselines"]
+
+# With a tolerance, rows use this many baselines first, then twice as many, and so on.
+FIRST_DRAWS = 32
+
+
+@dataclass
+class Averages:
+    """Sums over baselines for some rows; arrays (n, n_players, n_outputs) unless said otherwise."""
+
+    values: np.ndarray
+    squares: np.ndarray
+    error: np.ndarray
+    variance: np.ndarray
+    base_values: np.ndarray  # (n, n_outputs)
+    n_evaluations: np.ndarray  # (n,)
+    converged: np.ndarray  # (n,)
+    weight: np.ndarray  # (n,): baseline weight used
+    n_used: np.ndarray  # (n,): baselines used
+    has_error: bool = False
+
+    @classmethod
+    def empty(cls, n: int, n_players: int, n_outputs: int) -> "Averages":
+        cube = [np.zeros((n, n_players, n_outputs)) for _ in range(4)]
+        return cls(
+            *cube, np.zeros((n, n_outputs)), np.zeros(n, np.int64), np.ones(n, bool), np.zeros(n), np.zeros(n, np.int64)
+        )
+
+    @classmethod
+    def joined(cls, parts: list["Averages"]) -> "Averages":
+        names = [name for name in cls.__dataclass_fields__ if name != "has_error"]
+        fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(**fields, has_error=any(part.has_error for part in parts))
+
+    def std_error(self, population: int | None) -> np.ndarray:
+        """Standard error of the mean over drawn baselines, and of sampling inside rows; call after `finish`."""
+        n = self.n_used[:, None, None]
+        sampled = np.zeros_like(self.values)
+        if population is not None:
+            spread = np.maximum(self.squares - self.values**2, 0.0) * n / np.maximum(n - 1, 1)
+            sampled = spread / n * (1.0 - n / population)
+        return np.sqrt(sampled + self.variance)
+
+    def finish(self) -> "Averages":
+        """Sums become means."""
+        total = self.weight[:, None, None]
+        return Averages(
+            self.values / total, self.squares / total, self.error / total, self.variance / total**2,
+            self.base_values / total[:, :, 0], self.n_evaluations, self.converged, self.weight, self.n_used,
+            self.has_error,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Work:
+    """All that a batch needs."""
+
+    engine: Any
+    rows: np.ndarray
+    predictions: np.ndarray
+    baseline: BaselineRows
+    baseline_rows: np.ndarray
+    base_outputs: np.ndarray
+    columns: Columns
+    outputs: np.ndarray
+    settings: Settings
+    seed: int
+
+    def run(self, part: slice) -> Averages:
+        """Averages of the rows in one batch."""
+        sums = Averages.empty(part.stop - part.start, self.columns.n_players, len(self.outputs))
+        for start, stop in self._chunks():
+            active = np.arange(part.start, part.stop)[self._unsettled(sums, start)]
+            if active.size:
+                self._add_chunk(sums, active, active - part.start, start, stop)
+        return sums.finish()
+
+    def _chunks(self) -> list[tuple[int, int]]:
+        """Ranges of baselines; growing ones where a tolerance may end early."""
+        n = len(self.baseline_rows)
+        if self.baseline.tol is None:
+            return [(0, n)]
+        ends = [0, FIRST_DRAWS]
+        while ends[-1] < n:
+            ends.append(2 * ends[-1])
+        return [(a, min(b, n)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+    def _unsettled(self, sums: Averages, start: int) -> np.ndarray:
+        """Rows whose standard error still asks for more baselines."""
+        if start == 0:
+            return np.ones(len(sums.weight), dtype=bool)
+        means = sums.finish()
+        noise = means.std_error(self.baseline.population).sum(axis=1)
+        return (noise > self.baseline.tol * np.abs(means.values).sum(axis=1)).any(axis=1) & (sums.n_used == start)
+
+    def _add_chunk(self, sums: Averages, rows: np.ndarray, local: np.ndarray, start: int, stop: int) -> None:
+        """Add baselines start to stop to the sums of some rows, in blocks of pairs that fit in memory."""
+        size = self.engine.pairs_per_batch(self.rows.shape[1], len(self.outputs))
+        n = stop - start
+        for block in batches(len(rows) * n, size):
+            which, k = np.divmod(np.arange(block.start, block.stop), n)
+            self._add_pairs(sums, rows[which], local[which], start + k)
+
+    def _add_pairs(self, sums: Averages, row: np.ndarray, local: np.ndarray, k: np.ndarray) -> None:
+        seeds = child_keys(child_keys(np.full(len(row), self.seed, np.uint64), row), k)
+        block = PairBlock(
+            self.rows[row], self.baseline_rows[k], self.predictions[row], self.base_outputs[k], seeds
+        )
+        answer = self.engine.attribute(block, self.columns, self.outputs, self.settings)
+        weight = self.baseline.weights[k][:, None, None]
+        sum_by_group(local, weight * answer.values, sums.values)
+        sum_by_group(local, weight * answer.values**2, sums.squares)
+        if answer.error is not None:
+            sums.has_error = True
+            sum_by_group(local, weight * answer.error, sums.error)
+        if answer.variance is not None:
+            sum_by_group(local, weight**2 * answer.variance, sums.variance)
+        np.add.at(sums.base_values, local, weight[:, :, 0] * self.base_outputs[k][:, self.outputs])
+        np.add.at(sums.weight, local, weight[:, 0, 0])
+        np.add.at(sums.n_used, local, 1)
+        if answer.n_evaluations is not None:
+            np.add.at(sums.n_evaluations, local, answer.n_evaluations)
+        if answer.converged is not None:
+            np.logical_and.at(sums.converged, local, answer.converged)
+
+
+def average_over_baselines(work: Work, batch_size: int, n_jobs: int, progress: bool | str) -> Averages:
+    """Averages of all rows; a row's baselines are summed in their order whatever the batches."""
+    parts = batches(len(work.rows), batch_size)
+    return Averages.joined(map_batches(work.run, parts, n_jobs=n_jobs, progress=progress))

@@ -1,0 +1,279 @@
+"""Integrated Gradients of any fitted model or predict function."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines._build import Built, caller_stacklevel
+from agnostic_ig.engines._contract import Settings
+from agnostic_ig.engines.response import BlackBox, resolve_response
+from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidInputError, ModelError
+from agnostic_ig.frames import container_of, row_labels
+from agnostic_ig.methods._average import Averages, Work, average_over_baselines
+from agnostic_ig.methods._base import Explainer, as_given, check_tol
+from agnostic_ig.methods._inputs import Inputs, prepare_inputs
+from agnostic_ig.methods._targets import Target, resolve_target
+from agnostic_ig.parallel import check_n_jobs
+from agnostic_ig.results import Explanation
+from agnostic_ig.validation import check_choice, check_random_state, invalid
+
+__all__ = ["IntegratedGradients"]
+
+# Completeness asked of exact engines: rounding of sums over leaves, relative to the summed absolute values, and of
+# the model's own output.
+COMPLETENESS = 1e-9
+
+
+class IntegratedGradients(Explainer):
+    """Integrated Gradients along the straight path from a baseline to each row.
+
+    For a model output f, a baseline b and a row x, feature j is credited
+    ``(x_j - b_j) * integral over alpha in [0, 1] of df/dx_j at b + alpha (x - b)``. Where f jumps, the jump goes to
+    the feature that crosses the threshold; features that cross at the same alpha share it by the Shapley value;
+    discrete columns move at alpha = 1/2. The attributions of a row sum to f(x) minus the base value.
+
+    Parameters
+    ----------
+    model : fitted estimator, Pipeline, or callable
+        What to explain. A callable takes X and returns (n,) or (n, n_outputs).
+    baseline : array-like of shape (n_features,) or (n_baselines, n_features), or object of `agnostic_ig.baselines`
+        One row, or rows that are averaged over in full. Series and DataFrames align by name.
+    baseline_weights : array-like of shape (n_baselines,), default=None
+        Weights of the rows of an array; normalised to sum to one.
+    response_method : {"auto", "predict_proba", "decision_function", "predict", "score_samples"}, default="auto"
+        Which function of the model is explained. "auto": probabilities of classifiers, else their decision
+        function, else their labels; predictions of regressors; the decision function of outlier detectors.
+    engine : {"auto", "exact", "numeric"}, default="auto"
+        "exact" raises where no exact engine serves the model; "numeric" asks only for predictions.
+    tol : float, default=1e-6
+        Numeric engine: asked error of one row's attributions, relative to their summed absolute values.
+    max_evaluations : int, default=None
+        Numeric engine: most model rows for each explained row and baseline. None: by `thoroughness`
+        (5,000, 20,000 or 200,000).
+    thoroughness : {"fast", "standard", "thorough"}, default="standard"
+        How hard the numeric engine looks for effects that cancel, and how many orders large ties are sampled in.
+    sigma : None
+        Reserved for Gaussian smoothing of the model.
+    categorical_features : list, mask or dict, default=None
+        Columns that jump at alpha = 1/2 beside those whose dtype says so. ``{"colour": ["red", "blue"]}``: columns
+        that encode one category, move together and share one attribution.
+    groups : dict of str to list, default=None
+        Report the signed sum of several columns under one name.
+    feature_names : list of str, default=None
+        Names for the columns of X; default: those of the DataFrame or of the model.
+    n_jobs : int, default=None
+        Threads over batches of rows. None: 1; -1: all cores.
+    batch_size : int or "auto", default="auto"
+        Rows worked on together; bounds memory and does not change the answer.
+    random_state : int, Generator or None, default=None
+        Seed of what is random inside the numeric engine and in large ties; None is a fixed seed.
+    progress : bool or "auto", default="auto"
+        Progress bar: "auto" shows one on long work.
+
+    Notes
+    -----
+    Sundararajan, Taly and Yan 2017, "Axiomatic Attribution for Deep Networks", equation 1, extended to jumps, ties
+    and discrete columns as the limit of the same integral of the smoothed model.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.tree import DecisionTreeRegressor
+    >>> from agnostic_ig import IntegratedGradients
+    >>> X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+    >>> model = DecisionTreeRegressor(random_state=0).fit(X, [0.0, 0.0, 0.0, 1.0])  # x0 AND x1
+    >>> IntegratedGradients(model, baseline=[0.0, 0.0]).explain([[1.0, 1.0]]).values
+    array([[0.5, 0.5]])
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        baseline: Any,
+        *,
+        baseline_weights: Any = None,
+        response_method: str = "auto",
+        engine: str = "auto",
+        tol: float = 1e-6,
+        max_evaluations: int | None = None,
+        thoroughness: str = "standard",
+        sigma: Any = None,
+        categorical_features: Any = None,
+        groups: dict[str, list] | None = None,
+        feature_names: list[str] | None = None,
+        n_jobs: int | None = None,
+        batch_size: int | str = "auto",
+        random_state: Any = None,
+        progress: bool | str = "auto",
+    ) -> None:
+        self.model = model
+        self.baseline = baseline
+        self.baseline_weights = baseline_weights
+        self.response_method = response_method
+        self.engine = engine
+        self.tol = tol
+        self.max_evaluations = max_evaluations
+        self.thoroughness = thoroughness
+        self.sigma = sigma
+        self.categorical_features = categorical_features
+        self.groups = groups
+        self.feature_names = feature_names
+        self.n_jobs = n_jobs
+        self.batch_size = batch_size
+        self.random_state = random_state
+        self.progress = progress
+
+    def explain(self, X: Any, target: Any = None) -> Explanation:
+        """Attribute the model's output at every row of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows to explain: ndarray, DataFrame (pandas, polars) or sparse matrix.
+        target : object, default=None
+            Class label (models with ``classes_``) or output index; or one label a row. None: the positive class of
+            two, the only output, or all outputs on a third axis.
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        InvalidParameterError, InvalidInputError
+            If a parameter or X cannot be used; nothing has been computed then.
+        ModelError, ModelOutputError
+            If the model raises, or returns something that is no number.
+        EngineUnavailableError
+            If ``engine="exact"`` and no exact engine serves the model.
+        """
+        settings = self._check_parameters()
+        response = resolve_response(self._owner, self.model, self.response_method)
+        inputs = self._prepare(X)
+        black_box = BlackBox(response, inputs.codec)
+        predictions, base_outputs = self._ask_ends(black_box, inputs)
+        chosen = resolve_target(self._owner, target, response, predictions.shape[1], len(inputs.rows))
+        built = self._engine_for(black_box, np.concatenate([inputs.baseline_rows, inputs.rows]))
+        seed = int(check_random_state(self._owner, "random_state", self.random_state).integers(2**63))
+        work = Work(
+            built.engine, inputs.rows, predictions, inputs.baseline, inputs.baseline_rows, base_outputs,
+            inputs.columns, chosen.outputs, settings, seed,
+        )  # fmt: skip
+        averages = average_over_baselines(work, self._rows_per_batch(work), settings.n_jobs, self.progress)
+        explanation = self._result(X, inputs, black_box, built, chosen, predictions, averages)
+        self._warn(explanation, averages, chosen)
+        return explanation.group(self.groups) if self.groups is not None else explanation
+
+    def _check_parameters(self) -> Settings:
+        """All parameters that can be judged without data."""
+        self._check_common()
+        check_tol(self._owner, self.tol)
+        check_choice(self._owner, "thoroughness", self.thoroughness, ("fast", "standard", "thorough"))
+        if self.sigma is not None:
+            raise invalid(self._owner, "sigma", "None; smoothed models cannot be explained yet", self.sigma)
+        n_jobs = check_n_jobs(self._owner, self.n_jobs)
+        return Settings(float(self.tol), self.max_evaluations, self.thoroughness, n_jobs)
+
+    def _prepare(self, X: Any) -> Inputs:
+        return prepare_inputs(
+            self._owner, self.model, X, self.baseline, self.baseline_weights, self.categorical_features,
+            self.feature_names,
+        )  # fmt: skip
+
+    def _ask_ends(self, black_box: BlackBox, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+        """f at the rows of X and at the baselines, (n, n_outputs) each."""
+        ends = []
+        for name, table, rows in (("X", inputs.X, inputs.rows), ("baseline", inputs.baseline_X, inputs.baseline_rows)):
+            try:
+                ends.append(black_box.ask(table))
+            except ModelError as error:
+                _explain_bad_cells(name, rows, inputs.columns.names, error)
+                raise
+        return ends[0], ends[1]
+
+    def _rows_per_batch(self, work: Work) -> int:
+        if self.batch_size != "auto":
+            return int(self.batch_size)
+        pairs = work.engine.pairs_per_batch(work.rows.shape[1], len(work.outputs))
+        return max(1, pairs // len(work.baseline_rows))
+
+    def _result(
+        self,
+        X: Any,
+        inputs: Inputs,
+        black_box: BlackBox,
+        built: Built,
+        chosen: Target,
+        predictions: np.ndarray,
+        averages: Averages,
+    ) -> Explanation:
+        values, base_values = chosen.pick(averages.values), chosen.pick(averages.base_values)
+        picked = chosen.pick(predictions[:, chosen.outputs])
+        population = inputs.baseline.population
+        sampled = population is not None or averages.variance.any()
+        error = averages.error if averages.has_error or not built.engine.exact else np.zeros_like(averages.values)
+        return Explanation(
+            values=values,
+            base_values=base_values,
+            predictions=picked,
+            data=as_given(X),
+            index=row_labels(X) if container_of(X) == "pandas" else None,
+            feature_names=inputs.columns.player_names,
+            output_names=chosen.names,
+            convergence_delta=values.sum(axis=1) - (picked - base_values),
+            error_estimate=chosen.pick_size(error),
+            std_error=chosen.pick_size(averages.std_error(population)) if sampled else None,
+            engine=built.engine.name,
+            exact=bool(built.engine.exact and not averages.variance.any()),
+            method=type(self).__name__,
+            response_method=black_box.response.name,
+            n_evaluations=averages.n_evaluations,
+            n_shared_evaluations=black_box.n_rows - int(averages.n_evaluations.sum()),
+            description=self._describe(inputs, built),
+        )
+
+    def _describe(self, inputs: Inputs, built: Built) -> dict[str, str]:
+        facts = {"model": type(self.model).__name__, "baseline": inputs.baseline.description, "why": built.why}
+        if built.agreement is not None:
+            facts["agreement"] = f"{built.agreement:.1e} relative on {built.n_probes:,} rows"
+        return facts | built.engine.facts
+
+    def _warn(self, explanation: Explanation, averages: Averages, chosen: Target) -> None:
+        """Say how many rows did not reach `tol`, and whether sums do not add up."""
+        level = caller_stacklevel()
+        missed = int((~averages.converged).sum())
+        total = np.abs(averages.values).sum(axis=1)
+        if missed:
+            found = (averages.error + np.sqrt(averages.variance)).sum(axis=1)
+            worst = (found / np.maximum(total, 1e-300))[~averages.converged].max()
+            warnings.warn(
+                f"{missed} of {len(averages.converged)} rows did not reach tol={self.tol:g} within their budget; the "
+                f"largest estimated relative error is {worst:.2g}. Raise max_evaluations or thoroughness, or tol.",
+                BudgetWarning,
+                stacklevel=level,
+            )
+        gap = np.abs(explanation.convergence_delta)
+        size = np.abs(explanation.values).sum(axis=1)
+        room = COMPLETENESS * (size + np.abs(explanation.predictions) + np.abs(explanation.base_values))
+        room = room + explanation.error_estimate.sum(axis=1)
+        if (gap > room).any():
+            warnings.warn(
+                f"The attributions of {int((gap > room).reshape(len(gap), -1).any(axis=1).sum())} rows do not add up: "
+                f"the largest gap is {gap.max():.2g}.",
+                CompletenessWarning,
+                stacklevel=level,
+            )
+
+
+def _explain_bad_cells(name: str, rows: np.ndarray, columns: list[str], error: ModelError) -> None:
+    """If the model refused a table that holds NaN or infinity, say where."""
+    bad = ~np.isfinite(rows)
+    if not bad.any():
+        return
+    row, column = np.argwhere(bad)[0]
+    value = "NaN" if np.isnan(rows[row, column]) else "infinity"
+    raise InvalidInputError(
+        f"{name} holds {value} in column {columns[column]!r} (row {row}), which the model does not take: "
+        f"{str(error.__cause__).splitlines()[0]} Fill or drop such cells first."
+    ) from error

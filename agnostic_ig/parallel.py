@@ -1,0 +1,58 @@
+"""The one home of joblib, and of progress bars: batches of rows over threads, in order, the same for any `n_jobs`."""
+
+import numbers
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from agnostic_ig.validation import invalid
+
+__all__ = ["batches", "check_n_jobs", "map_batches", "progress_bar"]
+
+Result = TypeVar("Result")
+
+# A bar appears by itself only where a wait would be felt (seconds, estimated by the caller).
+LONG_WORK_SECONDS = 5.0
+
+
+def check_n_jobs(owner: str, value: Any) -> int:
+    """Number of threads: None means 1 (as scikit-learn), -1 all cores."""
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if value is not None and (not is_integer or value == 0):
+        raise invalid(owner, "n_jobs", "None or an int other than 0 (-1: all cores)", value)
+    from joblib import effective_n_jobs
+
+    return 1 if value is None else effective_n_jobs(int(value))
+
+
+def batches(n_rows: int, batch_size: int) -> list[slice]:
+    """Consecutive slices of at most `batch_size` rows that cover ``range(n_rows)``."""
+    return [slice(start, min(start + batch_size, n_rows)) for start in range(0, n_rows, batch_size)]
+
+
+def map_batches(
+    work: Callable[[slice], Result], parts: Sequence[slice], *, n_jobs: int = 1, progress: bool | str = False
+) -> list[Result]:
+    """Results of `work` on every batch, in order.
+
+    Threads suffice: kernels release the interpreter lock, and so do the models that are worth waiting for.
+    """
+    return list(progress_bar(_results(work, parts, n_jobs), total=len(parts), progress=progress))
+
+
+def _results(work: Callable[[slice], Result], parts: Sequence[slice], n_jobs: int) -> Iterator[Result]:
+    if n_jobs == 1 or len(parts) < 2:
+        return map(work, parts)
+    from joblib import Parallel, delayed
+
+    run = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
+    return run(delayed(work)(part) for part in parts)
+
+
+def progress_bar(items: Iterator[Result], *, total: int, progress: bool | str) -> Iterator[Result]:
+    """The same items under a tqdm bar: True at once, "auto" only once the wait is long, False never."""
+    if progress is False or total < 2:
+        return items
+    from tqdm.auto import tqdm
+
+    delay = LONG_WORK_SECONDS if progress == "auto" else 0.0
+    return tqdm(items, total=total, desc="explaining", unit="batch", delay=delay, leave=False)
