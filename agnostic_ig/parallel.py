@@ -2,7 +2,10 @@
 
 import numbers
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import numpy as np
 
 from agnostic_ig.validation import invalid
 
@@ -16,7 +19,7 @@ LONG_WORK_SECONDS = 5.0
 
 def check_n_jobs(owner: str, value: Any) -> int:
     """Number of threads: None means 1 (as scikit-learn), -1 all cores."""
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
     if value is not None and (not is_integer or value == 0):
         raise invalid(owner, "n_jobs", "None or an int other than 0 (-1: all cores)", value)
     from joblib import effective_n_jobs
@@ -41,11 +44,28 @@ def map_batches(
 
 def _results(work: Callable[[slice], Result], parts: Sequence[slice], n_jobs: int) -> Iterator[Result]:
     if n_jobs == 1 or len(parts) < 2:
-        return map(work, parts)
+        yield from map(work, parts)
+        return
     from joblib import Parallel, delayed
 
     run = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")
-    return run(delayed(work)(part) for part in parts)
+    for result in run(delayed(_attempt)(work, part) for part in parts):
+        if isinstance(result, _Failure):
+            raise result.error
+        yield result
+
+
+@dataclass(frozen=True)
+class _Failure:
+    error: Exception
+
+
+def _attempt(work: Callable[[slice], Result], part: slice) -> Result | _Failure:
+    """The result, or what was raised: joblib would put a text in the place of the cause of an error."""
+    try:
+        return work(part)
+    except Exception as error:
+        return _Failure(error)
 
 
 def progress_bar(items: Iterator[Result], *, total: int, progress: bool | str) -> Iterator[Result]:

@@ -18,6 +18,7 @@ __all__ = [
     "import_optional",
     "invalid",
     "shorten",
+    "type_error",
 ]
 
 
@@ -33,6 +34,11 @@ def invalid(owner: str, name: str, must: str, got: object, hint: str = "") -> In
     return InvalidParameterError(f"{text} {hint}".strip())
 
 
+def type_error(owner: str, name: str, must: str, got: object, hint: str = "") -> InvalidParameterTypeError:
+    """The same message where Python itself would raise a TypeError."""
+    return InvalidParameterTypeError(str(invalid(owner, name, must, got, hint)))
+
+
 def check_number(
     owner: str,
     name: str,
@@ -46,21 +52,28 @@ def check_number(
     """A finite real number strictly between `above` and `below`."""
     if value is None and allow_none:
         return None
-    bounds = [f"> {above:g}"] * (above > -np.inf) + [f"< {below:g}"] * (below < np.inf)
-    must = " ".join(["a float", " and ".join(bounds), "or None" if allow_none else ""]).strip()
+    bounds = " and ".join([f"> {above:g}"] * (above > -np.inf) + [f"< {below:g}"] * (below < np.inf))
+    must = " ".join(part for part in ("a float", bounds, "or None" if allow_none else "") if part)
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)
-    if not is_number or not above < value < below or not np.isfinite(value):
+    if not is_number or not above < value < below:
         raise invalid(owner, name, must, value, hint)
     return float(value)
 
 
 def check_integer(
-    owner: str, name: str, value: Any, *, at_least: int, allow_none: bool = False, hint: str = ""
+    owner: str,
+    name: str,
+    value: Any,
+    *,
+    at_least: int,
+    allow_none: bool = False,
+    also: str = "",
+    hint: str = "",
 ) -> int | None:
-    """An integer of at least `at_least`."""
+    """An integer of at least `at_least`; `also` names what else is allowed, for the message."""
     if value is None and allow_none:
         return None
-    must = f"an int >= {at_least}" + (" or None" if allow_none else "")
+    must = " or ".join(part for part in (f"an int >= {at_least}", "None" if allow_none else "", also) if part)
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool | np.bool_)
     if not is_integer or value < at_least:
         raise invalid(owner, name, must, value, hint)
@@ -105,8 +118,3 @@ def import_optional(module: str, *, extra: str, purpose: str) -> ModuleType:
         raise MissingDependencyError(
             f'{purpose} needs {top}, which is not installed: pip install "agnostic-ig[{extra}]"'
         ) from error
-
-
-def type_error(owner: str, name: str, must: str, got: object, hint: str = "") -> InvalidParameterTypeError:
-    """The same shape for something of an impossible type."""
-    return InvalidParameterTypeError(str(invalid(owner, name, must, type(got).__name__, hint)))

@@ -1,8 +1,8 @@
 """Code blocks of Markdown pages: found, run in their order, and their printed output compared.
 
-A page is a story: its ``python`` blocks share one namespace. A ``text`` block right after a ``python`` block is what
-that block prints, to the letter; a block without one prints nothing. ``console`` blocks hold commands; those that
-explain or inspect run too, and must succeed.
+A page is a story: its ``python`` blocks share one namespace. A ``text`` block right after a ``python`` block
+is what that block prints, to the letter; a block without one prints nothing. ``console`` blocks hold
+commands; ``agnostic-ig explain`` and ``inspect`` run too, and must succeed.
 """
 
 import contextlib
@@ -61,12 +61,8 @@ def _outputs(page: str, name: str) -> dict[Block, str]:
     for before, block in zip([None, *blocks], blocks, strict=False):
         if block.language != "text":
             continue
-        follows = (
-            before is not None and before.language == "python" and not page[before.end : block.start].strip()
-        )
-        assert follows, (
-            f"{name}:{block.line}: a text block must stand right after the python block that prints it"
-        )
+        follows = before is not None and before.language == "python" and not page[before.end : block.start].strip()
+        assert follows, f"{name}:{block.line}: a text block must stand right after the python block that prints it"
         outputs[before] = block.text
     return outputs
 

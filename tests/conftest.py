@@ -7,9 +7,11 @@ import tempfile
 import numpy as np
 import pytest
 
-# All of this has to stand before anything imports numba or matplotlib. Compiled kernels of an older run are never
-# used; workers of pytest-xdist inherit the folder, so that what one of them compiled the others only load.
+# All of this has to stand before anything imports numba, scikit-learn or matplotlib. Compiled kernels of an older
+# run are never used; workers of pytest-xdist inherit the folder, so that the others load what one of them compiled.
+# Workers share the cores: threads of OpenMP that wait for each other make small models ten times slower.
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 _own_cache = None
 if "NUMBA_CACHE_DIR" not in os.environ:
     _own_cache = os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="agnostic-ig-kernels-")

@@ -3,6 +3,7 @@
 ``run_model_file_campaign(20, seed=0)`` is what the tests run; campaigns ask for more.
 """
 
+import functools
 import io
 import json
 import multiprocessing
@@ -97,12 +98,22 @@ def model_families() -> dict[str, Callable[[], Any]]:
     }
 
 
+@functools.cache
 def fitted_models() -> dict[str, Any]:
-    """Every family, fitted."""
+    """Every family, fitted once; to be copied before anything is changed."""
     X, y = training_data()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the network is not trained to the end
         return {name: make().fit(X, y) for name, make in model_families().items()}
+
+
+def saved(model: Any, folder: Path) -> Path:
+    """A skops file of the model."""
+    import skops.io
+
+    path = folder / "model.skops"
+    skops.io.dump(model, path)
+    return path
 
 
 def answers(model: Any, X: np.ndarray) -> dict[str, np.ndarray]:

@@ -71,15 +71,19 @@ def floor_of(place):
 
 
 def imports(path):
-    """(line, dotted name, whether at module level) of every import, `from a import b` as a.b."""
+    """(line, dotted name) of every import that runs, `from a import b` as a.b; those for type checkers do not."""
     tree = ast.parse(path.read_text())
-    inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f) if n is not f}
+    for_types = {id(n) for block in ast.walk(tree) if is_type_checking(block) for n in ast.walk(block)}
     for node in ast.walk(tree):
-        top = id(node) not in inside
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name, top) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from ((node.lineno, f"{node.module}.{alias.name}", top) for alias in node.names)
+        if isinstance(node, ast.Import) and id(node) not in for_types:
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and id(node) not in for_types:
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+
+
+def is_type_checking(node):
+    """``if TYPE_CHECKING:``."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def target_place(name):
@@ -98,7 +102,7 @@ def target_place(name):
 def faults_of_floors():
     for path in files():
         place = place_of(path)
-        for line, name, _ in imports(path):
+        for line, name in imports(path):
             if not name.startswith("agnostic_ig"):
                 continue
             other = target_place(name)
@@ -110,7 +114,7 @@ def faults_of_floors():
 def faults_of_homes():
     for path in files():
         place = place_of(path)
-        for line, name, _ in imports(path):
+        for line, name in imports(path):
             top = name.partition(".")[0]
             if top in HOMES and not place.startswith(HOMES[top]):
                 yield f"{place}:{line} imports {name}; its home is {', '.join(HOMES[top])}"

@@ -24,13 +24,13 @@ def engine_and_model(case):
 def test_routing_on_and_beside_every_threshold(case):
     """Points on every threshold and one unit in the last place to each side, in float64 and float32."""
     engine, black_box = engine_and_model(case)
-    inner = np.flatnonzero((engine.trees.feature >= 0) & np.isfinite(engine.trees.threshold))
+    inner = np.flatnonzero((engine.trees.nodes["feature"] >= 0) & np.isfinite(engine.trees.nodes["threshold"]))
     rng = np.random.default_rng(0)
     for dtype in (np.float64, np.float32):
-        on = engine.trees.threshold[inner].astype(dtype)
+        on = engine.trees.nodes["threshold"][inner].astype(dtype)
         places = np.concatenate([on, np.nextafter(on, dtype(-np.inf)), np.nextafter(on, dtype(np.inf))])
         rows = case.X[rng.integers(len(case.X), size=len(places))].copy()
-        rows[np.arange(len(places)), np.tile(engine.trees.feature[inner], 3)] = places
+        rows[np.arange(len(places)), np.tile(engine.trees.nodes["feature"][inner], 3)] = places
         theirs = black_box.ask_matrix(rows)
         np.testing.assert_allclose(engine.predict(rows), theirs, rtol=0, atol=1e-12 * np.abs(theirs).max())
 
@@ -38,10 +38,10 @@ def test_routing_on_and_beside_every_threshold(case):
 def test_float32_families_route_as_the_model_does():
     """One float64 unit above its threshold, a CART tree still goes left: without the cast the answer differs."""
     engine, black_box = engine_and_model(cases.BY_NAME["DecisionTreeRegressor"])
-    nodes = np.flatnonzero(engine.trees.feature >= 0)
+    nodes = np.flatnonzero(engine.trees.nodes["feature"] >= 0)
     rows = np.repeat(cases.data()[0][:1], len(nodes), axis=0)
-    rows[np.arange(len(nodes)), engine.trees.feature[nodes]] = np.nextafter(
-        engine.trees.threshold[nodes], np.inf
+    rows[np.arange(len(nodes)), engine.trees.nodes["feature"][nodes]] = np.nextafter(
+        engine.trees.nodes["threshold"][nodes], np.inf
     )
     uncast = np.zeros_like(engine.predict(rows))
     from agnostic_ig.kernels.tree_path import predict_margins
@@ -59,14 +59,15 @@ def test_a_corrupted_reader_is_caught(fault, monkeypatch):
     def corrupted(model, response):
         engine = honest(model, response)
         trees = engine.trees
+        nodes = trees.nodes.copy()
         if fault == "threshold":
-            engine.trees = trees._replace(
-                threshold=np.nextafter(trees.threshold, np.inf).astype(np.float32) + 1e-6
-            )
+            nodes["threshold"] += 1e-6
+            engine.trees = trees._replace(nodes=nodes)
         elif fault == "value":
             engine.trees = trees._replace(value=trees.value * (1 + 1e-6))
         elif fault == "left":
-            engine.trees = trees._replace(left=trees.right, right=trees.left)
+            nodes["left"], nodes["right"] = trees.nodes["right"], trees.nodes["left"]
+            engine.trees = trees._replace(nodes=nodes)
         elif fault == "link":
             engine.link = "sigmoid_of_double"
         else:

@@ -1,7 +1,6 @@
-"""The README keeps its word: its example prints what it says, its links lead somewhere, CI runs its commands."""
+"""The README keeps its word: its example prints what it shows, links lead somewhere, CI runs its commands."""
 
 import re
-from pathlib import Path
 
 import pytest
 from code_blocks import LANGUAGES, PAGES, ROOT, blocks_of, run_blocks
@@ -9,14 +8,13 @@ from code_blocks import LANGUAGES, PAGES, ROOT, blocks_of, run_blocks
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 PICTURES = sorted((ROOT / "docs" / "images").iterdir())
+MACHINE_PATHS = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|opt|usr|Users)/\S*")
 
 
 def commands() -> list[str]:
-    """Single-line commands of the README that start on a fresh machine."""
-    lines = [
-        line for block in blocks_of(README) if block.language == "console" for line in block.text.splitlines()
-    ]
-    return [line for line in lines if line.startswith("python3 -m venv")]
+    """Lines of the README that start on a fresh machine."""
+    consoles = [block.text for block in blocks_of(README) if block.language == "console"]
+    return [line for line in "".join(consoles).splitlines() if line.startswith("python3 -m venv")]
 
 
 def test_example_prints_what_the_page_shows(tmp_path, monkeypatch):
@@ -25,9 +23,9 @@ def test_example_prints_what_the_page_shows(tmp_path, monkeypatch):
 
 
 def test_example_is_short_and_shows_its_output():
-    first, second = blocks_of(README)[:2]
-    assert (first.language, second.language) == ("python", "text")
-    assert len([line for line in first.text.splitlines() if line.strip()]) <= 12
+    example, output = blocks_of(README)[:2]
+    assert (example.language, output.language) == ("python", "text")
+    assert len(example.text.split("\n")) <= 13
 
 
 def test_two_commands_do_all_the_set_up():
@@ -36,7 +34,7 @@ def test_two_commands_do_all_the_set_up():
     assert "pytest" in tests
 
 
-def test_continuous_integration_takes_the_commands_from_this_page():
+def test_continuous_integration_runs_the_commands_of_this_page():
     patterns = re.findall(r"readme_line '([^']+)'", CI)
     found = [[line for line in README.splitlines() if re.search(pattern, line)] for pattern in patterns]
     assert found == [[command] for command in commands()]
@@ -53,15 +51,10 @@ class TestEveryPage:
         assert {block.language for block in blocks_of(page.read_text(encoding="utf-8"))} <= LANGUAGES
 
     def test_names_no_place_of_one_machine(self, page):
-        assert (
-            re.findall(
-                r"(?<![\w.])/(?:home|root|tmp|work|opt|usr|Users)/\S*", page.read_text(encoding="utf-8")
-            )
-            == []
-        )
+        assert MACHINE_PATHS.findall(page.read_text(encoding="utf-8")) == []
 
 
 @pytest.mark.parametrize("picture", PICTURES, ids=lambda path: path.name)
-def test_pictures_are_small_and_shown(picture: Path):
+def test_pictures_are_small_and_shown(picture):
     assert picture.stat().st_size < 200_000
     assert any(picture.name in page.read_text(encoding="utf-8") for page in PAGES)

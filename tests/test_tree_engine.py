@@ -112,8 +112,8 @@ def test_continuous_thresholds_of_a_float32_family_stay_where_they_are():
     forest = RandomForestRegressor(20, random_state=0).fit(X, score)
     trees = IntegratedGradients(forest, X[0])
     trees.explain(X[:1])
-    engine = trees._built[1].engine
-    np.testing.assert_array_equal(engine.trees.place, engine.trees.threshold)
+    engine = trees._built.built.engine
+    np.testing.assert_array_equal(engine.trees.nodes["place"], engine.trees.nodes["threshold"])
 
 
 # Native categories have no reader yet; "decimals as they are" is what the grid of alphas does not do on purpose.

@@ -1,12 +1,18 @@
 """The command ``agnostic-ig``: one file a command, named as the command is; their arguments stand in `parser`."""
 
-import contextlib
 import importlib
-import os
+import io
 import sys
 from collections.abc import Sequence
 
-from agnostic_ig.cli.messages import OUR_ERRORS, FailedWorkError, describe, say_on_stderr, warnings_as_lines
+from agnostic_ig.cli.messages import (
+    OUR_ERRORS,
+    FailedWorkError,
+    describe,
+    drop_stdout,
+    say_on_stderr,
+    warnings_as_lines,
+)
 from agnostic_ig.cli.parser import make_parser
 
 __all__ = ["main"]
@@ -28,9 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 done; 2 anything found wrong before work began; 1 work began and failed; 130 interrupted.
         Errors are one line on stderr, never a traceback.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that lacks a letter must not stop the work
-            stream.reconfigure(errors="backslashreplace")
+    _prepare_streams()
     try:
         return _attempt(argv)
     except KeyboardInterrupt:
@@ -58,10 +62,17 @@ def _attempt(argv: Sequence[str] | None) -> int:
     return DONE
 
 
+def _prepare_streams() -> None:
+    """A closed stream, and a terminal that lacks a letter, must not stop the work."""
+    sys.stdout, sys.stderr = (io.StringIO() if one is None else one for one in (sys.stdout, sys.stderr))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _let_go_of_stdout() -> None:
-    """Where stdout is full or closed, Python would try to write the rest at its end and complain in its own way."""
+    """Where stdout cannot take what is left in its buffer, it never will."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()

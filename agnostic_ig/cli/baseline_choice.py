@@ -49,8 +49,7 @@ def check_baseline_options(options: Namespace) -> None:
     kind, colon, rest = options.baseline.partition(":")
     if kind not in KINDS or bool(colon) != (kind in ARGUMENTS) or (colon and not rest):
         raise InvalidInputError(
-            "--baseline: must be zero, mean, median, class:LABEL or row:FILE. "
-            f"Got {options.baseline!r} instead."
+            f"--baseline: must be zero, mean, median, class:LABEL or row:FILE. Got {options.baseline!r} instead."
         )
     if options.background is not None and kind in ("zero", "row"):
         raise InvalidInputError(f"--background: has no use with --baseline {kind}; leave one of the two out.")

@@ -60,9 +60,7 @@ def with_levels(frame: "DataFrame", levels: set[str]) -> "DataFrame":
     return frame.astype(dict.fromkeys(plain, object)) if plain else frame
 
 
-def _check_special(
-    option: str, name: str | None, present: Sequence[str], named: Sequence[str], path: str
-) -> None:
+def _check_special(option: str, name: str | None, present: Sequence[str], named: Sequence[str], path: str) -> None:
     """A label or id column is there, and is no feature."""
     if name is None:
         return

@@ -18,14 +18,16 @@ def check_new_file(option: str, path: str, endings: tuple[str, ...], inputs: Ite
         raise InvalidInputError(f"{option}: must end in {' or '.join(endings)}. Got {path!r} instead.")
     for other in inputs:
         if other is not None and os.path.realpath(other) == os.path.realpath(path):
-            raise InvalidInputError(f"{option}: {path!r} is read or written as something else too; choose another name.")
+            raise InvalidInputError(
+                f"{option}: {path!r} is read or written as something else too; choose another name."
+            )
     with about(option):
         destination = check_destination(option, path, force=force)
         AtomicFile(option, destination, force=force).discard()  # whether the folder takes a file
 
 
 @contextmanager
-def staged(path: str | None) -> Iterator[Path | None]:
+def staged(path: str | Path | None) -> Iterator[Path | None]:
     """A name beside `path` to write to; what is there at the end becomes `path`, and after an error is removed."""
     if path is None:
         yield None

@@ -16,6 +16,7 @@ from agnostic_ig.cli.attribution_table import attribution_table, output_columns
 from agnostic_ig.cli.baseline_choice import FixedBaseline, check_baseline_options, choose_baseline
 from agnostic_ig.cli.columns import Layout, choose_columns, known_levels, open_with, with_levels
 from agnostic_ig.cli.destinations import check_new_file, staged
+from agnostic_ig.cli.duration import seconds_for, spoken
 from agnostic_ig.cli.labels import choose_target
 from agnostic_ig.cli.messages import PROGRAM, say, working
 from agnostic_ig.cli.model_file import load, name_of
@@ -38,6 +39,12 @@ __all__ = ["run"]
 # A report holds all rows: attributions of so many values take 160 MB, and their errors as much again.
 MAX_REPORT_VALUES = 20_000_000
 SECONDS_BETWEEN_LINES = 10.0
+# A few rows are timed first where there are this many or more; jobs longer than LONG_SECONDS are announced.
+WORTH_TIMING, TIMED_ROWS, LONG_SECONDS = 50, 9, 60.0
+SHORTER = (
+    "Fewer baseline rows (a smaller --background, --baseline median) and --n-jobs -1 take less; so do, for the numeric "
+    "engine, --thoroughness fast and a larger --tol."
+)
 
 # method -> explainer
 METHODS = {"ig": IntegratedGradients}
@@ -60,10 +67,13 @@ class Job:
         """Carried columns and explanation of every batch."""
         n_before = 0
         for batch in self.table:
-            X = with_levels(batch[self.layout.features], self.levels)
-            X = X.set_axis(self._row_names(batch, n_before), axis=0)
+            X = self.features_of(batch).set_axis(self._row_names(batch, n_before), axis=0)
             yield batch[self.layout.carried], self.explainer.explain(X, self.target)
             n_before += len(batch)
+
+    def features_of(self, batch: "DataFrame") -> "DataFrame":
+        """What the model gets of a batch."""
+        return with_levels(batch[self.layout.features], self.levels)
 
     def _row_names(self, batch: "DataFrame", n_before: int) -> Any:
         """The id where there is one, else the place in the file from 1 on."""
@@ -75,6 +85,7 @@ def run(options: Namespace) -> None:
     """Explain every row of ``--data``; see ``agnostic-ig explain --help``."""
     _check_options(options)
     job = _prepare(options)
+    _say_duration(job)
     tally = _Tally(job.survey.n_rows)
     explained = job.explained()
     first = next(explained)  # what is wrong with the question shows in the first batch at the latest
@@ -135,7 +146,7 @@ def _check_carried(options: Namespace, layout: Layout, is_single: bool) -> None:
     taken = [name for name in layout.carried if name in ours]
     if taken:
         raise InvalidInputError(
-            f"--data: column {taken[0]!r} would be carried through, but the output has a column of that name; rename it."
+            f"--data: column {taken[0]!r} is carried through, but the output has a column of that name; rename it."
         )
 
 
@@ -155,20 +166,38 @@ def _explainer(options: Namespace, model: Any, baseline: Any, layout: Layout) ->
         response_method=options.response_method,
         engine=options.engine,
         tol=options.tol,
+        max_evaluations=options.max_evaluations,
+        thoroughness=options.thoroughness,
         feature_names=layout.features,
         n_jobs=options.n_jobs,
         progress="auto" if sys.stderr.isatty() else False,
     )
 
 
+def _say_duration(job: Job) -> None:
+    """Warn of a long job before it begins, and of what would shorten it."""
+    if job.survey.n_rows < WORTH_TIMING:
+        return
+    batch = next(iter(_open(job.options, job.layout, TIMED_ROWS)))
+    seconds = seconds_for(job.explainer, job.features_of(batch), job.target, job.survey.n_rows)
+    if seconds > LONG_SECONDS:
+        say("", f"this will take about {spoken(seconds)}. {SHORTER}")
+
+
 def _say_plan(options: Namespace, layout: Layout, survey: Survey, baseline: Any) -> None:
-    carried = ", ".join(layout.carried) or "no column"
-    say("data", f"{survey.n_rows:,} rows of {name_of(options.data)}; {len(layout.features)} columns explained, "
-                f"carried through: {carried}")  # fmt: skip
+    say("data", f"{survey.n_rows:,} rows of {name_of(options.data)}")
+    say("", f"{len(layout.features)} columns explained: {_some(layout.features)}")
+    say("", f"{len(layout.carried)} carried through: {_some(layout.carried)}" if layout.carried else "")
     rows = baseline.resolve(None) if isinstance(baseline, FixedBaseline) else None
     say("baseline", "a row of zeros" if rows is None else rows.description)
     if rows is not None and len(rows.weights) > 1:
         say("", f"every row is compared with {len(rows.weights):,}: {survey.n_rows * len(rows.weights):,} comparisons")
+
+
+def _some(names: list[str], n_most: int = 5) -> str:
+    """The first few names."""
+    more = f" and {len(names) - n_most} more" if len(names) > n_most else ""
+    return ", ".join(names[:n_most]) + more
 
 
 def _write(job: Job, tally: "_Tally", explained: Iterator[tuple["DataFrame", Explanation]]) -> None:
@@ -207,7 +236,7 @@ class _Tally:
         if now - self.said > SECONDS_BETWEEN_LINES and self.n_done < self.n_total:
             self.said = now
             left = (now - self.started) / self.n_done * (self.n_total - self.n_done)
-            say("", f"{self.n_done:,} of {self.n_total:,} rows, about {left / 60:.1f} min to go")
+            say("", f"{self.n_done:,} of {self.n_total:,} rows, about {spoken(left)} to go")
 
     def _introduce(self, explanation: Explanation) -> None:
         outputs = ", ".join(explanation.output_names)

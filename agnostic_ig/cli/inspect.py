@@ -5,7 +5,7 @@ from argparse import Namespace
 from typing import Any
 
 from agnostic_ig.cli.columns import choose_columns, open_with, with_levels
-from agnostic_ig.cli.messages import PROGRAM, about
+from agnostic_ig.cli.messages import PROGRAM, about, put
 from agnostic_ig.cli.model_file import load
 from agnostic_ig.cli.survey import look_at
 from agnostic_ig.engines._build import MAX_PROBES
@@ -22,9 +22,9 @@ def run(options: Namespace) -> None:
         found = inspect_model(model, X=None if options.data is None else _rows(options, model))
     facts = {"file": options.model, "sha256": digest}
     if options.json:
-        print(json.dumps(facts | found.to_dict(), indent=2, ensure_ascii=False))
+        put(json.dumps(facts | found.to_dict(), indent=2, ensure_ascii=False))
     else:
-        print("\n".join(f"{name + ':':<12} {value}" for name, value in facts.items()), found, sep="\n")
+        put("\n".join([*(f"{name + ':':<12} {value}" for name, value in facts.items()), str(found)]))
 
 
 def _rows(options: Namespace, model: Any) -> Any:

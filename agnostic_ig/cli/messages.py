@@ -1,10 +1,11 @@
 """What the command line says: plain lines on stdout, one line for every warning and error on stderr."""
 
+import os
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from agnostic_ig import exceptions
@@ -16,6 +17,9 @@ __all__ = [
     "FailedWorkError",
     "about",
     "as_one_line",
+    "describe",
+    "drop_stdout",
+    "put",
     "say",
     "say_on_stderr",
     "warnings_as_lines",
@@ -36,8 +40,24 @@ class FailedWorkError(Exception):
 
 
 def say(topic: str, text: object = "") -> None:
-    """One line on stdout, at once: a pipe would hold it back otherwise."""
-    print(f"{topic:<11} {text}".rstrip(), flush=True)
+    """One line on stdout about some topic."""
+    put(f"{topic:<11} {text}".rstrip())
+
+
+def put(text: str) -> None:
+    """Text on stdout, at once: a pipe would hold it back otherwise. A reader who has gone does not end the work."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        drop_stdout()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "<stdout>") from error
+
+
+def drop_stdout() -> None:
+    """Whatever goes to stdout from now on is lost; else Python would complain about it at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_on_stderr(kind: str, text: object) -> None:

@@ -47,7 +47,7 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full-background",
         action="store_true",
-        help="compare with all legitimate training mails, not with a sample of 200; takes several minutes",
+        help="compare with all legitimate training mails, not with a sample of 200; takes about a minute",
     )
     parser.add_argument(
         "--out",
@@ -75,7 +75,9 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
-    group.add_argument("--model", metavar="M", required=True, help="model file: .skops, or .joblib/.pkl with --trust-pickle")
+    group.add_argument(
+        "--model", metavar="M", required=True, help="model file: .skops, or .joblib/.pkl with --trust-pickle"
+    )
     group.add_argument("--sha256", metavar="HEX", help="refuse the model file unless this is its SHA-256 digest")
     group.add_argument(
         "--trust-pickle",
@@ -135,6 +137,18 @@ def _add_method(parser: argparse.ArgumentParser) -> None:
         type=_number(float, lambda value: 0.0 < value < float("inf"), "a number > 0"),
         default=1e-6,
         help="numeric engine: relative error asked for (default: 1e-6)",
+    )
+    group.add_argument(
+        "--thoroughness",
+        choices=["fast", "standard", "thorough"],
+        default="standard",
+        help="numeric engine: how hard it looks (default: standard)",
+    )
+    group.add_argument(
+        "--max-evaluations",
+        metavar="N",
+        type=_number(int, lambda value: value >= 1, "an integer >= 1"),
+        help="numeric engine: most model rows for one row and baseline row (default: by thoroughness)",
     )
 
 

@@ -11,9 +11,10 @@ from agnostic_ig.engines._registry import read_model
 from agnostic_ig.engines.response import BlackBox
 from agnostic_ig.exceptions import EngineUnavailableError, EngineWarning
 
-__all__ = ["Built", "build_engine", "caller_stacklevel"]
+__all__ = ["Built", "build_engine", "caller_stacklevel", "still_agrees"]
 
 MAX_PROBES = 2000
+RECHECKED = 200  # rows of every later call; completeness is looked at on all of them anyway
 # Agreement asked of a structural engine, relative to the largest output: a few hundred roundings of a sum.
 AGREEMENT = {np.float64: 1e-10, np.float32: 1e-5}
 
@@ -55,8 +56,8 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
                 "Use engine='auto' to let the numeric engine answer."
             ) from None
         return Built(_numeric(black_box), str(reason))
-    rows = _probe_rows(engine, probes)
-    worst = _disagreement(engine, black_box, rows)
+    rows = _probe_rows(engine, probes, black_box.codec.discrete)
+    worst = _disagreement(engine, rows, black_box.ask_matrix(rows.copy()))
     if worst <= AGREEMENT[np.float64]:
         return Built(engine, engine.why, worst, len(rows))
     text = (
@@ -75,23 +76,35 @@ def _numeric(black_box: BlackBox) -> Any:
     return NumericEngine(black_box)
 
 
-def _probe_rows(engine: Any, probes: np.ndarray) -> np.ndarray:
-    """Rows of the data, and the same rows moved onto thresholds and one unit in the last place beside them."""
+def _probe_rows(engine: Any, probes: np.ndarray, discrete: np.ndarray) -> np.ndarray:
+    """Rows of the data, and the same rows moved onto thresholds and one unit in the last place beside them.
+
+    Discrete columns stay: there is nothing beside their values.
+    """
     rng = np.random.default_rng(0)
     if len(probes) > MAX_PROBES // 2:
         probes = probes[rng.choice(len(probes), MAX_PROBES // 2, replace=False)]
     edges = engine.edges(rng, MAX_PROBES - len(probes))
     if edges is None:
         return probes
-    features, places = edges
+    moves = ~discrete[edges[0]]
+    features, places = edges[0][moves], edges[1][moves]
     moved = probes[rng.integers(len(probes), size=len(features))]
     moved[np.arange(len(features)), features] = places
     return np.concatenate([probes, moved])
 
 
-def _disagreement(engine: Any, black_box: BlackBox, rows: np.ndarray) -> float:
+def still_agrees(built: Built, rows: np.ndarray, answers: np.ndarray) -> bool:
+    """Whether an engine that was built earlier reproduces the model on new rows: it may have been fitted again."""
+    if not hasattr(built.engine, "predict"):
+        return True
+    some = slice(None, None, 1 + len(rows) // RECHECKED)
+    return _disagreement(built.engine, rows[some], answers[some]) <= AGREEMENT[np.float64]
+
+
+def _disagreement(engine: Any, rows: np.ndarray, theirs: np.ndarray) -> float:
     """Largest difference between engine and model on the rows, relative to the largest output."""
-    ours, theirs = engine.predict(rows), black_box.ask_matrix(rows)
+    ours = engine.predict(rows)
     if ours.shape != theirs.shape:
         return np.inf
     scale = np.abs(theirs).max(initial=0.0) or 1.0

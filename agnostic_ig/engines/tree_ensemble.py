@@ -7,7 +7,7 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
 from agnostic_ig.kernels import tree_path
-from agnostic_ig.kernels.tree_path import GRID, LINKS, Pairs, Trees
+from agnostic_ig.kernels.tree_path import COLUMN, GRID, LINKS, NODE, Trees
 from agnostic_ig.numerics.decimals import ROUNDING, decimal_unit, snap
 
 __all__ = ["TreeEngine", "TreeTable", "join_trees"]
@@ -35,29 +35,20 @@ class TreeTable:
 def join_trees(tables: list[TreeTable], *, routing: type, strict: bool = False) -> Trees:
     """All trees in one set of arrays, with the places of thresholds on the path."""
     offsets = np.cumsum([0, *(len(t.feature) for t in tables)])[:-1]
-    feature = _joined(tables, "feature", np.int32)
-    threshold = _joined(tables, "threshold", np.float64)
-    left, right = (
-        np.concatenate([getattr(t, side) + o for t, o in zip(tables, offsets, strict=True)]).astype(np.int32)
-        for side in ("left", "right")
-    )
+    nodes = np.zeros(sum(len(t.feature) for t in tables), dtype=NODE)
+    for name in ("feature", "threshold", "missing_left"):
+        nodes[name] = np.concatenate([getattr(t, name) for t in tables])
+    for side in ("left", "right"):
+        nodes[side] = np.concatenate([getattr(t, side) + o for t, o in zip(tables, offsets, strict=True)])
+    nodes["place"] = _places(nodes["feature"], nodes["threshold"], routing)
     return Trees(
-        feature,
-        threshold,
-        _places(feature, threshold, routing),
-        left,
-        right,
-        _joined(tables, "missing_left", np.bool_),
+        nodes,
         np.concatenate([np.atleast_2d(t.value) for t in tables]).astype(np.float64),
         offsets.astype(np.int64),
         np.array([t.output for t in tables], dtype=np.int64),
         max(_depth(t) for t in tables),
         strict,
     )
-
-
-def _joined(tables: list[TreeTable], name: str, dtype: Any) -> np.ndarray:
-    return np.ascontiguousarray(np.concatenate([getattr(t, name) for t in tables]).astype(dtype))
 
 
 def _depth(table: TreeTable) -> int:
@@ -115,10 +106,11 @@ class TreeEngine:
     facts: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.units = _decimal_units(self.trees.feature, self.trees.threshold, self.routing)
+        self._narrowed: dict[tuple[int, ...], Trees] = {}
+        self.units = _decimal_units(self.trees.nodes["feature"], self.trees.nodes["threshold"], self.routing)
         links = {"identity": "the sum of the trees"}
         self.facts = {
-            "trees": f"{len(self.trees.root)} ({len(self.trees.feature):,} nodes, depth {self.trees.depth})",
+            "trees": f"{len(self.trees.root)} ({len(self.trees.nodes):,} nodes, depth {self.trees.depth})",
             "explained": links.get(self.link, f"{self.link} of the sum of the trees"),
             "routing": f"{np.dtype(self.routing).name}, {'<' if self.trees.strict else '<='}",
         }
@@ -140,10 +132,12 @@ class TreeEngine:
     ) -> PairAnswer:
         """Attributions of the asked outputs for every pair."""
         pairs = self._pairs(block, columns.discrete)
-        credits = np.zeros((len(block), columns.n_players, len(self.start)))
         if self.link == "identity":
-            tree_path.plain_credits(self.trees, columns.player_of, pairs, credits)
-            return PairAnswer(self._select(credits, outputs))
+            trees, kept = self._only(tuple(outputs.tolist()))
+            credits = np.zeros((len(block), columns.n_players, len(self.start) if kept is None else len(outputs)))
+            tree_path.plain_credits(trees, columns.player_of, pairs, credits)
+            return PairAnswer(credits if kept is not None else self._select(credits, outputs))
+        credits = np.zeros((len(block), columns.n_players, len(self.start)))
         variance = np.zeros_like(credits)
         draws = TIE_DRAWS[settings.thoroughness]
         tree_path.linked_credits(
@@ -151,6 +145,15 @@ class TreeEngine:
             draws, credits, variance,
         )  # fmt: skip
         return self._sampled_answer(credits, variance, outputs, settings)
+
+    def _only(self, outputs: tuple[int, ...]) -> tuple[Trees, tuple[int, ...] | None]:
+        """Trees whose leaves hold the asked outputs only; None beside trees that each feed one output."""
+        if self.trees.value.shape[1] != len(self.start):
+            return self.trees, None
+        if outputs not in self._narrowed:
+            value = np.ascontiguousarray(self.trees.value[:, list(outputs)])
+            self._narrowed[outputs] = self.trees._replace(value=value)
+        return self._narrowed[outputs], outputs
 
     def _sampled_answer(
         self, credits: np.ndarray, variance: np.ndarray, outputs: np.ndarray, settings: Settings
@@ -170,14 +173,15 @@ class TreeEngine:
     def _cast(self, X: np.ndarray) -> np.ndarray:
         return X.astype(self.routing).astype(np.float64)
 
-    def _pairs(self, block: PairBlock, discrete: np.ndarray) -> Pairs:
+    def _pairs(self, block: PairBlock, discrete: np.ndarray) -> np.ndarray:
         x, b = self._on_grid(block.x, block.b)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             per_alpha = GRID / (x - b)
         jumps = discrete | ~np.isfinite(x) | ~np.isfinite(b) | ~np.isfinite(per_alpha)
-        return Pairs(
-            self._cast(block.x), self._cast(block.b), np.where(jumps, 0.0, b), np.where(jumps, 0.0, per_alpha)
-        )
+        pairs = np.empty(x.shape, dtype=COLUMN)
+        pairs["x"], pairs["b"] = self._cast(block.x), self._cast(block.b)
+        pairs["b_place"], pairs["per_alpha"] = np.where(jumps, 0.0, b), np.where(jumps, 0.0, per_alpha)
+        return pairs
 
     def _on_grid(self, x: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x and b with the rounding of float32 input undone in decimal columns; float64 decimals stay as they are."""
@@ -191,12 +195,13 @@ class TreeEngine:
 
     def edges(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Up to n (feature, value) with values on thresholds and one unit in the last place to each side."""
-        inner = np.flatnonzero((self.trees.feature >= 0) & np.isfinite(self.trees.threshold))
+        feature, threshold = self.trees.nodes["feature"], self.trees.nodes["threshold"]
+        inner = np.flatnonzero((feature >= 0) & np.isfinite(threshold))
         nodes = rng.choice(inner, size=min(n, 5 * inner.size)) if inner.size else inner
-        on = self.trees.threshold[nodes]
+        on = threshold[nodes]
         near = on.astype(self.routing)
         beside = np.stack([on, *(np.nextafter(v, d) for v in (on, near) for d in (-np.inf, np.inf))])
-        return self.trees.feature[nodes], beside[rng.integers(5, size=nodes.size), np.arange(nodes.size)]
+        return feature[nodes], beside[rng.integers(5, size=nodes.size), np.arange(nodes.size)]
 
     def pairs_per_batch(self, n_features: int, n_outputs: int) -> int:
         """Pairs that share one walk through a tree, within a bound of memory."""

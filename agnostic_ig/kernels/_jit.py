@@ -9,6 +9,8 @@ import functools
 
 import numba
 
-__all__ = ["kernel"]
+__all__ = ["inlined", "kernel"]
 
 kernel = functools.partial(numba.njit, nogil=True, cache=True, error_model="numpy")
+# For the few small functions of an inner loop: a call with arrays counts references, which costs more than they do.
+inlined = functools.partial(kernel, inline="always")

@@ -1,6 +1,7 @@
 """Average an engine's pair attributions over baselines, in batches of rows, the same bits for any batch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from agnostic_ig.baselines._base import BaselineRows
 from agnostic_ig.engines._contract import Columns, PairBlock, Settings
 from agnostic_ig.kernels.path_probe import sum_by_group
-from agnostic_ig.numerics.hashing import child_keys
+from agnostic_ig.numerics.hashing import child_keys, keys_of_rows
 from agnostic_ig.parallel import batches, map_batches
 
 __all__ = ["Averages", "average_over_baselines"]
@@ -19,7 +20,7 @@ FIRST_DRAWS = 32
 
 @dataclass
 class Averages:
-    """Sums over baselines for some rows; arrays (n, n_players, n_outputs) unless said otherwise."""
+    """Sums over baselines for some rows; arrays (n, n_groups, n_outputs) unless said otherwise."""
 
     values: np.ndarray
     squares: np.ndarray
@@ -33,8 +34,8 @@ class Averages:
     has_error: bool = False
 
     @classmethod
-    def empty(cls, n: int, n_players: int, n_outputs: int) -> "Averages":
-        cube = [np.zeros((n, n_players, n_outputs)) for _ in range(4)]
+    def empty(cls, n: int, n_groups: int, n_outputs: int) -> "Averages":
+        cube = [np.zeros((n, n_groups, n_outputs)) for _ in range(4)]
         return cls(
             *cube, np.zeros((n, n_outputs)), np.zeros(n, np.int64), np.ones(n, bool), np.zeros(n), np.zeros(n, np.int64)
         )
@@ -53,6 +54,11 @@ class Averages:
             spread = np.maximum(self.squares - self.values**2, 0.0) * n / np.maximum(n - 1, 1)
             sampled = spread / n * (1.0 - n / population)
         return np.sqrt(sampled + self.variance)
+
+    def is_noisy(self, baseline: BaselineRows) -> np.ndarray:
+        """(n,): rows whose summed standard error is above the `tol` of drawing baselines; call after `finish`."""
+        noise = self.std_error(baseline.population).sum(axis=1)
+        return (noise > baseline.tol * np.abs(self.values).sum(axis=1)).any(axis=1)
 
     def finish(self) -> "Averages":
         """Sums become means."""
@@ -78,10 +84,26 @@ class Work:
     outputs: np.ndarray
     settings: Settings
     seed: int
+    groups: list[list[int]]  # players whose sum is reported
+
+    @cached_property
+    def row_keys(self) -> np.ndarray:
+        """Seeds of the rows, the same in whatever order and company a row comes."""
+        return keys_of_rows(self.seed, self.rows)
+
+    @cached_property
+    def group_of(self) -> np.ndarray | None:
+        """(n_players,): place of every player in `groups`; None where nobody shares one."""
+        if len(self.groups) == self.columns.n_players:
+            return None
+        group_of = np.empty(self.columns.n_players, dtype=np.intp)
+        for place, players in enumerate(self.groups):
+            group_of[players] = place
+        return group_of
 
     def run(self, part: slice) -> Averages:
         """Averages of the rows in one batch."""
-        sums = Averages.empty(part.stop - part.start, self.columns.n_players, len(self.outputs))
+        sums = Averages.empty(part.stop - part.start, len(self.groups), len(self.outputs))
         for start, stop in self._chunks():
             active = np.arange(part.start, part.stop)[self._unsettled(sums, start)]
             if active.size:
@@ -102,9 +124,7 @@ class Work:
         """Rows whose standard error still asks for more baselines."""
         if start == 0:
             return np.ones(len(sums.weight), dtype=bool)
-        means = sums.finish()
-        noise = means.std_error(self.baseline.population).sum(axis=1)
-        return (noise > self.baseline.tol * np.abs(means.values).sum(axis=1)).any(axis=1) & (sums.n_used == start)
+        return sums.finish().is_noisy(self.baseline) & (sums.n_used == start)
 
     def _add_chunk(self, sums: Averages, rows: np.ndarray, local: np.ndarray, start: int, stop: int) -> None:
         """Add baselines start to stop to the sums of some rows, in blocks of pairs that fit in memory."""
@@ -115,19 +135,22 @@ class Work:
             self._add_pairs(sums, rows[which], local[which], start + k)
 
     def _add_pairs(self, sums: Averages, row: np.ndarray, local: np.ndarray, k: np.ndarray) -> None:
-        seeds = child_keys(child_keys(np.full(len(row), self.seed, np.uint64), row), k)
+        seeds = child_keys(self.row_keys[row], k)
         block = PairBlock(
             self.rows[row], self.baseline_rows[k], self.predictions[row], self.base_outputs[k], seeds
         )
         answer = self.engine.attribute(block, self.columns, self.outputs, self.settings)
         weight = self.baseline.weights[k][:, None, None]
-        sum_by_group(local, weight * answer.values, sums.values)
-        sum_by_group(local, weight * answer.values**2, sums.squares)
+        values = self._grouped(answer.values)
+        sum_by_group(local, weight * values, sums.values)
+        sum_by_group(local, weight * values**2, sums.squares)
         if answer.error is not None:
             sums.has_error = True
-            sum_by_group(local, weight * answer.error, sums.error)
+            sum_by_group(local, weight * self._grouped(answer.error), sums.error)
         if answer.variance is not None:
-            sum_by_group(local, weight**2 * answer.variance, sums.variance)
+            # How players vary together inside a pair is not known: standard errors add at most (Minkowski).
+            variance = self._grouped(np.sqrt(answer.variance)) ** 2
+            sum_by_group(local, weight**2 * variance, sums.variance)
         np.add.at(sums.base_values, local, weight[:, :, 0] * self.base_outputs[k][:, self.outputs])
         np.add.at(sums.weight, local, weight[:, 0, 0])
         np.add.at(sums.n_used, local, 1)
@@ -135,6 +158,14 @@ class Work:
             np.add.at(sums.n_evaluations, local, answer.n_evaluations)
         if answer.converged is not None:
             np.logical_and.at(sums.converged, local, answer.converged)
+
+    def _grouped(self, players: np.ndarray) -> np.ndarray:
+        """Sums (n_pairs, n_groups, n_outputs) over the players of every group."""
+        if self.group_of is None:
+            return players
+        sums = np.zeros((len(players), len(self.groups), players.shape[2]))
+        np.add.at(sums, (slice(None), self.group_of), players)
+        return sums
 
 
 def average_over_baselines(work: Work, batch_size: int, n_jobs: int, progress: bool | str) -> Averages:

@@ -1,12 +1,15 @@
 """What all methods share: scikit-learn's manners, engine building, and the checks before work starts."""
 
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from agnostic_ig.engines._build import Built, build_engine
-from agnostic_ig.engines.response import BlackBox
+from agnostic_ig.engines._build import Built, build_engine, still_agrees
+from agnostic_ig.engines.response import BlackBox, Response
 from agnostic_ig.frames import container_of
 from agnostic_ig.parallel import check_n_jobs
 from agnostic_ig.validation import (
@@ -16,23 +19,36 @@ from agnostic_ig.validation import (
     check_number,
     check_random_state,
     invalid,
+    type_error,
 )
 
 __all__ = ["Explainer"]
 
 # Parameters of other libraries' explainers, and what to use here.
+NO_STEPS = "There is no number of steps to choose: trees are exact, and other models are refined until 'tol'."
 FOREIGN = {
-    "n_steps": "There is no number of steps to choose: trees are exact, and other models are refined until 'tol'.",
-    "steps": "There is no number of steps to choose: trees are exact, and other models are refined until 'tol'.",
+    "n_steps": NO_STEPS,
+    "steps": NO_STEPS,
+    "x_steps": NO_STEPS,
     "background": "IntegratedGradients calls it 'baseline': a row, rows, or an object of agnostic_ig.baselines.",
     "data": "The background is called 'baseline': a row, rows, or an object of agnostic_ig.baselines.",
+    "masker": "The background is called 'baseline': a row, rows, or an object of agnostic_ig.baselines.",
     "nsamples": "Use 'max_evaluations' to bound model rows and 'tol' to ask for accuracy.",
+    "max_evals": "Use 'max_evaluations' to bound model rows and 'tol' to ask for accuracy.",
+    "internal_batch_size": "Use 'batch_size', rows of X worked on together.",
     "model_output": "Use 'response_method': 'predict_proba', 'decision_function', 'predict' or 'auto'.",
+    "seed": "Use 'random_state'.",
+    "target": "Say it with the call: explain(X, target=...).",
 }
 
 
 class Explainer(BaseEstimator):
     """Base of methods: parameters are stored unmodified and checked when `explain` is called."""
+
+    def __new__(cls, *args: Any, **params: Any) -> Self:
+        """Refuses unknown parameters before ``__init__`` does, whose signature stays the list of those there are."""
+        _refuse_unknown(cls.__name__, params, cls._get_param_names(), type_error)
+        return super().__new__(cls)
 
     def __call__(self, X: Any, target: Any = None) -> Any:
         """The same as ``explain``."""
@@ -52,11 +68,8 @@ class Explainer(BaseEstimator):
 
     def set_params(self, **params: Any) -> Self:
         """Change parameters; the engine is built again at the next call."""
-        known = self.get_params()
+        _refuse_unknown(self._owner, params, self._get_param_names(), invalid)
         for name, value in params.items():
-            if name not in known:
-                hint = FOREIGN.get(name, "")
-                raise invalid(type(self).__name__, name, "one of " + ", ".join(known), value, hint)
             setattr(self, name, value)
         return self
 
@@ -69,29 +82,49 @@ class Explainer(BaseEstimator):
         check_choice(self._owner, "engine", self.engine, ("auto", "exact", "numeric"))
         check_integer(self._owner, "max_evaluations", self.max_evaluations, at_least=1, allow_none=True)
         check_n_jobs(self._owner, self.n_jobs)
-        if self.batch_size != "auto":
-            check_integer(self._owner, "batch_size", self.batch_size, at_least=1, hint="Or 'auto'.")
+        if not (isinstance(self.batch_size, str) and self.batch_size == "auto"):
+            check_integer(self._owner, "batch_size", self.batch_size, at_least=1, also="'auto'")
         check_random_state(self._owner, "random_state", self.random_state)
         check_flag(self._owner, "progress", self.progress, also=("auto",))
 
-    def _engine_for(self, black_box: BlackBox, probes: np.ndarray) -> Built:
-        """The engine, built once for these parameters; a numeric engine asks through today's codec."""
+    def _engine_for(self, black_box: BlackBox, rows: np.ndarray, answers: np.ndarray) -> Built:
+        """The engine, built once for these parameters and as long as it reproduces the model's answers at these rows.
+
+        A numeric engine asks through today's codec.
+        """
         response = black_box.response
-        key = (id(response.model), response.name, self.engine)
         stored = getattr(self, "_built", None)
-        if stored is None or stored[0] != key:
-            stored = (key, build_engine(black_box, probes, self.engine, self._owner))
-            self._built = stored
-        built = stored[1]
+        if stored is None or not stored.serves(response, self.engine, rows, answers):
+            built = build_engine(black_box, rows, self.engine, self._owner)
+            self._built = stored = _Stored(response.model, response.name, self.engine, built)
+        built = stored.built
         if hasattr(built.engine, "with_black_box"):
-            return Built(built.engine.with_black_box(black_box), built.why, built.agreement, built.n_probes)
+            return replace(built, engine=built.engine.with_black_box(black_box))
         return built
 
 
-def reject_foreign(owner: str, params: dict[str, Any], known: list[str]) -> None:
-    """Explain what an unknown parameter is called here."""
+@dataclass(frozen=True)
+class _Stored:
+    """An engine and what it was built for; holds the model itself, because the `id` of a dead one comes back."""
+
+    model: Any
+    response_name: str
+    choice: str
+    built: Built
+
+    def serves(self, response: Response, choice: str, rows: np.ndarray, answers: np.ndarray) -> bool:
+        """Whether the same was asked for, of a model that has not been fitted again since."""
+        same = self.model is response.model and (self.response_name, self.choice) == (response.name, choice)
+        return same and still_agrees(self.built, rows, answers)
+
+
+def _refuse_unknown(owner: str, params: dict[str, Any], known: list[str], error: Callable[..., Exception]) -> None:
+    """Say what a parameter that there is not is called here."""
     for name, value in params.items():
-        raise invalid(owner, name, "one of " + ", ".join(known), value, FOREIGN.get(name, ""))
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Parameters: {', '.join(known)}."
+            raise error(owner, name, "left out: there is no such parameter", value, FOREIGN.get(name, hint))
 
 
 def check_tol(owner: str, tol: Any) -> float:

@@ -10,9 +10,10 @@ from agnostic_ig.engines._contract import Columns
 from agnostic_ig.exceptions import InvalidInputError, InvalidParameterError
 from agnostic_ig.frames import Codec, check_names, check_table, column_names, container_of, matrix_shape
 from agnostic_ig.frames_tables import container_of_series
+from agnostic_ig.results.grouping import plan_groups
 from agnostic_ig.validation import invalid, shorten
 
-__all__ = ["Inputs", "prepare_inputs"]
+__all__ = ["Inputs", "check_groups", "prepare_inputs"]
 
 
 @dataclass(frozen=True)
@@ -222,10 +223,39 @@ def _columns_with_players(
     return Columns(names, discrete, player_of, players)
 
 
+def check_groups(owner: str, columns: Columns, groups: Any) -> list[tuple[str, list[int]]]:
+    """(name, players) of every attribution that is reported, in order."""
+    if groups is None:
+        return [(name, [player]) for player, name in enumerate(columns.player_names)]
+    if not isinstance(groups, dict) or not all(isinstance(name, str) for name in groups):
+        raise invalid(owner, "groups", 'None or a dict like {"name": [columns]}', groups)
+    members = {name: _members(owner, columns, name, listed) for name, listed in groups.items()}
+    return plan_groups(owner, columns.player_names, members)
+
+
+def _members(owner: str, columns: Columns, group: str, listed: Any) -> list[int]:
+    """Players of one group, which is given as columns of X or names of encoded categories."""
+    items = _listed(listed)
+    encoded = {name: np.flatnonzero(columns.player_of == k) for k, name in enumerate(columns.player_names)}
+    flat = [one for item in items for one in (encoded[item] if isinstance(item, str) and item in encoded else [item])]
+    places = {name: j for j, name in enumerate(columns.names)}
+    chosen = _positions(owner, "groups", places, len(places), flat)
+    players, counts = np.unique(columns.player_of[chosen], return_counts=True)
+    if chosen.size == 0 or (counts < np.bincount(columns.player_of)[players]).any():
+        must = f"a dict of non-empty lists, with all columns of an encoded category or none, for {group!r}"
+        raise invalid(owner, "groups", must, listed)
+    return players.tolist()
+
+
+def _listed(members: Any) -> list[Any]:
+    """Several columns, or a single one, as a list."""
+    is_list = hasattr(members, "__iter__") and not isinstance(members, str | bytes)
+    return list(members) if is_list else [members]
+
+
 def _positions(owner: str, parameter: str, places: dict[str, int], n: int, members: Any) -> np.ndarray:
     """Column positions from names, indices or a mask."""
-    is_list = hasattr(members, "__iter__") and not isinstance(members, str | bytes)
-    items = list(members) if is_list else [members]
+    items = _listed(members)
     if len(items) == n and all(isinstance(item, bool | np.bool_) for item in items):
         return np.flatnonzero(items)
     found = [_place(item, places, n) for item in items]

@@ -81,9 +81,10 @@ def _default_target(response: Response, n_outputs: int) -> Target:
 
 def _is_one_per_row(target: Any, response: Response) -> bool:
     """A list or array of labels; a tuple is a label where the model has several outputs."""
-    if isinstance(target, str | bytes | dict) or not hasattr(target, "__len__"):
+    if isinstance(target, str | bytes | dict) or not hasattr(target, "__len__") or np.isscalar(target):
         return False
-    return not (isinstance(target, tuple) and isinstance(response.classes, list)) and np.shape(target) != ()
+    is_label = isinstance(target, tuple) and isinstance(response.classes, list)
+    return not is_label and getattr(target, "shape", None) != ()
 
 
 def _target_per_row(owner: str, target: Any, response: Response, n_outputs: int, n_samples: int) -> Target:
@@ -94,10 +95,12 @@ def _target_per_row(owner: str, target: Any, response: Response, n_outputs: int,
             f"The 'target' parameter of {owner} must be one label, or one for each of the {n_samples} rows of X. "
             f"Got {len(wanted)} labels instead."
         )
-    # Labels by their text as well: True and 1 are one key of a dict, but not one label.
-    found = {repr(label): _find(owner, label, response, n_outputs) for label in wanted}
-    outputs, choice = np.unique([found[repr(label)][0] for label in wanted], return_inverse=True)
-    sign = np.array([found[repr(label)][1] for label in wanted])
+    # By their text, because True and 1 are one key of a dict, but not one label.
+    keys = [repr(label) for label in wanted]
+    distinct = dict(zip(keys, wanted, strict=True))
+    found = {key: _find(owner, label, response, n_outputs) for key, label in distinct.items()}
+    outputs, choice = np.unique([found[key][0] for key in keys], return_inverse=True)
+    sign = np.array([found[key][1] for key in keys])
     return Target(outputs, ["target of each row"], True, choice, sign)
 
 
@@ -121,7 +124,7 @@ def _find(owner: str, label: Any, response: Response, n_outputs: int) -> tuple[i
 
 def _position(label: Any, labels: list[Any]) -> int | None:
     """Place of a label among others; True is no 1, and an array is no label."""
-    if np.shape(label) != () and not isinstance(label, tuple):
+    if isinstance(label, list | np.ndarray):
         return None
     same = (i for i, one in enumerate(labels) if isinstance(one, bool) == isinstance(label, bool) and one == label)
     return next(same, None)

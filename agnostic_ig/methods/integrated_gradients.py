@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from agnostic_ig.baselines._base import BaselineRows
 from agnostic_ig.engines._build import Built, caller_stacklevel
-from agnostic_ig.engines._contract import Settings
+from agnostic_ig.engines._contract import Columns, Settings
 from agnostic_ig.engines.response import BlackBox, resolve_response
 from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidInputError, ModelError
 from agnostic_ig.frames import container_of, row_labels
 from agnostic_ig.methods._average import Averages, Work, average_over_baselines
 from agnostic_ig.methods._base import Explainer, as_given, check_tol
-from agnostic_ig.methods._inputs import Inputs, prepare_inputs
+from agnostic_ig.methods._inputs import Inputs, check_groups, prepare_inputs
 from agnostic_ig.methods._targets import Target, resolve_target
 from agnostic_ig.parallel import check_n_jobs
 from agnostic_ig.results import Explanation
@@ -152,18 +153,21 @@ class IntegratedGradients(Explainer):
         response = resolve_response(self._owner, self.model, self.response_method)
         inputs = self._prepare(X)
         black_box = BlackBox(response, inputs.codec)
-        predictions, base_outputs = self._ask_ends(black_box, inputs)
-        chosen = resolve_target(self._owner, target, response, predictions.shape[1], len(inputs.rows))
-        built = self._engine_for(black_box, np.concatenate([inputs.baseline_rows, inputs.rows]))
+        groups = check_groups(self._owner, inputs.columns, self.groups)
+        base_outputs = _ask(black_box, "baseline", inputs.baseline_X, inputs.baseline_rows, inputs.columns)
+        chosen = resolve_target(self._owner, target, response, base_outputs.shape[1], len(inputs.rows))
+        predictions = _ask(black_box, "X", inputs.X, inputs.rows, inputs.columns)
+        ends = np.concatenate([inputs.baseline_rows, inputs.rows]), np.concatenate([base_outputs, predictions])
+        built = self._engine_for(black_box, *ends)
         seed = int(check_random_state(self._owner, "random_state", self.random_state).integers(2**63))
         work = Work(
             built.engine, inputs.rows, predictions, inputs.baseline, inputs.baseline_rows, base_outputs,
-            inputs.columns, chosen.outputs, settings, seed,
+            inputs.columns, chosen.outputs, settings, seed, [players for _, players in groups],
         )  # fmt: skip
         averages = average_over_baselines(work, self._rows_per_batch(work), settings.n_jobs, self.progress)
-        explanation = self._result(X, inputs, black_box, built, chosen, predictions, averages)
-        self._warn(explanation, averages, chosen)
-        return explanation.group(self.groups) if self.groups is not None else explanation
+        explanation = self._result(X, inputs, groups, black_box, built, chosen, predictions, averages)
+        self._warn(explanation, averages, inputs.baseline)
+        return explanation
 
     def _check_parameters(self) -> Settings:
         """All parameters that can be judged without data."""
@@ -181,17 +185,6 @@ class IntegratedGradients(Explainer):
             self.feature_names,
         )  # fmt: skip
 
-    def _ask_ends(self, black_box: BlackBox, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
-        """f at the rows of X and at the baselines, (n, n_outputs) each."""
-        ends = []
-        for name, table, rows in (("X", inputs.X, inputs.rows), ("baseline", inputs.baseline_X, inputs.baseline_rows)):
-            try:
-                ends.append(black_box.ask(table))
-            except ModelError as error:
-                _explain_bad_cells(name, rows, inputs.columns.names, error)
-                raise
-        return ends[0], ends[1]
-
     def _rows_per_batch(self, work: Work) -> int:
         if self.batch_size != "auto":
             return int(self.batch_size)
@@ -202,6 +195,7 @@ class IntegratedGradients(Explainer):
         self,
         X: Any,
         inputs: Inputs,
+        groups: list[tuple[str, list[int]]],
         black_box: BlackBox,
         built: Built,
         chosen: Target,
@@ -219,7 +213,8 @@ class IntegratedGradients(Explainer):
             predictions=picked,
             data=as_given(X),
             index=row_labels(X) if container_of(X) == "pandas" else None,
-            feature_names=inputs.columns.player_names,
+            feature_names=[name for name, _ in groups],
+            data_columns=[np.flatnonzero(np.isin(inputs.columns.player_of, players)) for _, players in groups],
             output_names=chosen.names,
             convergence_delta=values.sum(axis=1) - (picked - base_values),
             error_estimate=chosen.pick_size(error),
@@ -239,9 +234,17 @@ class IntegratedGradients(Explainer):
             facts["agreement"] = f"{built.agreement:.1e} relative on {built.n_probes:,} rows"
         return facts | built.engine.facts
 
-    def _warn(self, explanation: Explanation, averages: Averages, chosen: Target) -> None:
+    def _warn(self, explanation: Explanation, averages: Averages, baseline: BaselineRows) -> None:
         """Say how many rows did not reach `tol`, and whether sums do not add up."""
         level = caller_stacklevel()
+        noisy = 0 if baseline.tol is None else int(averages.is_noisy(baseline).sum())
+        if noisy:
+            warnings.warn(
+                f"{noisy} of {len(averages.values)} rows have a standard error above the baseline's "
+                f"tol={baseline.tol:g} although all {len(baseline.weights):,} rows were used. Raise max_n, or tol.",
+                BudgetWarning,
+                stacklevel=level,
+            )
         missed = int((~averages.converged).sum())
         total = np.abs(averages.values).sum(axis=1)
         if missed:
@@ -266,14 +269,17 @@ class IntegratedGradients(Explainer):
             )
 
 
-def _explain_bad_cells(name: str, rows: np.ndarray, columns: list[str], error: ModelError) -> None:
-    """If the model refused a table that holds NaN or infinity, say where."""
-    bad = ~np.isfinite(rows)
-    if not bad.any():
-        return
-    row, column = np.argwhere(bad)[0]
-    value = "NaN" if np.isnan(rows[row, column]) else "infinity"
-    raise InvalidInputError(
-        f"{name} holds {value} in column {columns[column]!r} (row {row}), which the model does not take: "
-        f"{str(error.__cause__).splitlines()[0]} Fill or drop such cells first."
-    ) from error
+def _ask(black_box: BlackBox, label: str, asked: Any, rows: np.ndarray, columns: Columns) -> np.ndarray:
+    """f at rows of the user, (n, n_outputs); where the model refuses a table with NaN or infinity, say which cell."""
+    try:
+        return black_box.ask(asked)
+    except ModelError as error:
+        bad = ~np.isfinite(rows)
+        if not bad.any():
+            raise
+        row, column = np.argwhere(bad)[0]
+        value = "NaN" if np.isnan(rows[row, column]) else "infinity"
+        raise InvalidInputError(
+            f"{label} holds {value} in column {columns.names[column]!r} (row {row}), which the model does not take: "
+            f"{str(error.__cause__).partition(chr(10))[0]} Fill or drop such cells first."
+        ) from error

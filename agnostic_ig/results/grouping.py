@@ -11,7 +11,7 @@ from agnostic_ig.validation import invalid
 if TYPE_CHECKING:
     from agnostic_ig.results.explanation import Explanation
 
-__all__ = ["group_features", "require_signed"]
+__all__ = ["group_features", "plan_groups", "require_signed"]
 
 
 def group_features(explanation: "Explanation", groups: Any) -> "Explanation":
@@ -19,7 +19,7 @@ def group_features(explanation: "Explanation", groups: Any) -> "Explanation":
     require_signed(explanation, "group", "Group first, then take absolute values: e.group(...).abs")
     if "feature" not in explanation._axes:
         raise InvalidInputError("Explanation.group needs the feature axis, which this explanation has lost.")
-    plan = _plan(explanation.feature_names, groups)
+    plan = plan_groups("Explanation.group", explanation.feature_names, groups)
     place = explanation._axes.index("feature")
     columns = explanation._data_columns
     return explanation._derive(
@@ -40,41 +40,41 @@ def require_signed(explanation: "Explanation", method: str, hint: str) -> None:
         )
 
 
-def _plan(names: list[str], groups: Any) -> list[tuple[str, list[int]]]:
+def plan_groups(owner: str, names: list[str], groups: Any) -> list[tuple[str, list[int]]]:
     """(name, members) of every column of the result, in order."""
-    members = _check_groups(names, groups)
-    owner = {feature: group for group, features in members.items() for feature in features}
+    members = _check_groups(owner, names, groups)
+    group_of = {feature: group for group, features in members.items() for feature in features}
     plan: dict[str, list[int]] = {}
     for position, name in enumerate(names):
-        label = owner.get(position, name)
-        if position not in owner and label in members:
+        label = group_of.get(position, name)
+        if position not in group_of and label in members:
             hint = "Give the group another name, or put that column into it."
-            raise invalid("Explanation.group", "groups", "names that no other column has", label, hint)
+            raise invalid(owner, "groups", "names that no other column has", label, hint)
         plan[label] = members.get(label, [position])
     return list(plan.items())
 
 
-def _check_groups(names: list[str], groups: Any) -> dict[str, list[int]]:
+def _check_groups(owner: str, names: list[str], groups: Any) -> dict[str, list[int]]:
     """Group name -> positions of its members; no column in two groups."""
     if not isinstance(groups, dict) or not all(isinstance(name, str) for name in groups):
-        raise invalid("Explanation.group", "groups", 'a dict like {"name": [columns]}', groups)
+        raise invalid(owner, "groups", 'a dict like {"name": [columns]}', groups)
     found: dict[str, list[int]] = {}
     for name, columns in groups.items():
         if isinstance(columns, str) or not hasattr(columns, "__iter__") or not len(list(columns)):
-            raise invalid("Explanation.group", "groups", f"a list of columns for {name!r}", columns)
-        found[name] = [_position(names, column) for column in columns]
+            raise invalid(owner, "groups", f"a list of columns for {name!r}", columns)
+        found[name] = [_position(owner, names, column) for column in columns]
     everyone = [member for members in found.values() for member in members]
     if len(set(everyone)) != len(everyone):
         twice = next(names[member] for member in everyone if everyone.count(member) > 1)
-        raise invalid("Explanation.group", "groups", "disjoint", twice, "This column stands in it twice.")
+        raise invalid(owner, "groups", "disjoint", twice, "This column stands in it twice.")
     return found
 
 
-def _position(names: list[str], column: Any) -> int:
+def _position(owner: str, names: list[str], column: Any) -> int:
     """A column by name or position."""
     if isinstance(column, int | np.integer) and not isinstance(column, bool):
         if not -len(names) <= column < len(names):
-            raise invalid("Explanation.group", "groups", f"made of columns below {len(names)}", column)
+            raise invalid(owner, "groups", f"made of columns below {len(names)}", column)
         return int(column) % len(names)
     return find_name("feature", str(column), names)
 

@@ -22,9 +22,7 @@ def check_destination(owner: str, path: Any, *, force: bool) -> Path:
     if path.is_dir():
         raise invalid(owner, "path", "a file, not a folder", str(path))
     if path.exists() and not force:
-        raise invalid(
-            owner, "path", "a new file", str(path), "It exists: pass force=True (--force) to replace it."
-        )
+        raise invalid(owner, "path", "a new file", str(path), "It exists: pass force=True (--force) to replace it.")
     return path
 
 

@@ -24,9 +24,7 @@ class CsvSink:
         header = False if self._has_header else [neutralised_cell(name) for name in frame.columns]
         # Older csv modules quote line feeds, but not carriage returns, at which readers end a row too.
         quoting = csv.QUOTE_NONNUMERIC if _has_carriage_return(frame) else csv.QUOTE_MINIMAL
-        neutralised(frame).to_csv(
-            self._text, index=False, header=header, lineterminator="\n", quoting=quoting
-        )
+        neutralised(frame).to_csv(self._text, index=False, header=header, lineterminator="\n", quoting=quoting)
         self._has_header = True
 
     def finish(self) -> None:

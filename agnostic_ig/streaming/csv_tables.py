@@ -25,9 +25,7 @@ def open_csv(path: Path) -> Source:
     return Source(columns, None, lambda wanted, rows, text: _batches(path, columns, wanted, rows, text))
 
 
-def _batches(
-    path: Path, columns: list[str], wanted: Sequence[str], rows: int, text: frozenset[str]
-) -> Iterator[Frame]:
+def _batches(path: Path, columns: list[str], wanted: Sequence[str], rows: int, text: frozenset[str]) -> Iterator[Frame]:
     kinds = _Kinds(path.name, dict.fromkeys(text, "text"))
     with opened_text(path) as file:
         records = Records(file, path.name)
@@ -40,9 +38,7 @@ def _batches(
             yield frame
 
 
-def _parse(
-    block: str, name: str, columns: Sequence[str], wanted: Sequence[str], text: Iterable[str]
-) -> Frame:
+def _parse(block: str, name: str, columns: Sequence[str], wanted: Sequence[str], text: Iterable[str]) -> Frame:
     """One batch; `text` columns stay as they are, types of the others show."""
     import pandas as pd
 

@@ -43,10 +43,9 @@ class ParquetSink:
     def discard(self) -> None:
         """Close and remove the unfinished file."""
         if self._writer is not None:
-            # A broken disk fails again here, and later once more unless told that all is closed.
+            # A broken disk fails again here; the first error is the one to report.
             with contextlib.suppress(OSError, ValueError, self._arrow.ArrowException):
                 self._writer.close()
-            self._writer.is_open = False
         self.file.discard()
 
     def _table(self, frame: Frame) -> Any:

@@ -111,6 +111,4 @@ def _kind(arrow_type: Any) -> str:
     if pa.types.is_integer(arrow_type) or pa.types.is_floating(arrow_type) or pa.types.is_decimal(arrow_type):
         return "numbers"
     value_type = arrow_type.value_type if pa.types.is_dictionary(arrow_type) else arrow_type
-    return (
-        "text" if pa.types.is_string(value_type) or pa.types.is_large_string(value_type) else str(value_type)
-    )
+    return "text" if pa.types.is_string(value_type) or pa.types.is_large_string(value_type) else str(value_type)

@@ -25,9 +25,7 @@ def text_columns(frame: Frame) -> list[str]:
 
 def neutralised(frame: Frame) -> Frame:
     """The same frame with an apostrophe before every text that could be a formula; numbers stay."""
-    return frame.assign(
-        **{name: frame[name].astype(object).map(neutralised_cell) for name in text_columns(frame)}
-    )
+    return frame.assign(**{name: frame[name].astype(object).map(neutralised_cell) for name in text_columns(frame)})
 
 
 def neutralised_cell(value: Any) -> Any:

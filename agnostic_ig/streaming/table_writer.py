@@ -73,9 +73,7 @@ class TableWriter:
     def write(self, frame: Frame) -> None:
         """Append the rows of a frame with the same columns as every one before; its index is not written."""
         if self._sink is None:
-            raise RuntimeError(
-                "TableWriter writes inside a with block: with TableWriter(path) as writer: ..."
-            )
+            raise RuntimeError("TableWriter writes inside a with block: with TableWriter(path) as writer: ...")
         self._check_columns(list(frame.columns))
         try:
             self._sink.write(frame)
@@ -106,14 +104,10 @@ class TableWriter:
 
     def _check_columns(self, columns: list[Any]) -> None:
         if not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
-            raise InvalidInputError(
-                f"Columns of {self.path.name} need names that are text and all different."
-            )
+            raise InvalidInputError(f"Columns of {self.path.name} need names that are text and all different.")
         if self._columns is not None and columns != self._columns:
             odd = sorted(set(columns) ^ set(self._columns)) or ["another order"]
-            raise InvalidInputError(
-                f"A batch for {self.path.name} has other columns than the first: {odd[0]!r}."
-            )
+            raise InvalidInputError(f"A batch for {self.path.name} has other columns than the first: {odd[0]!r}.")
         self._columns = columns
 
 

@@ -146,17 +146,14 @@ def _opener(path: Path) -> Callable[[Path], Source]:
         if path.name.lower().endswith(ending):
             return opener
     raise InvalidInputError(
-        f"{path.name} is no kind of table that can be read: use {', '.join(OPENERS)} or a folder of "
-        ".parquet files."
+        f"{path.name} is no kind of table that can be read: use {', '.join(OPENERS)} or a folder of .parquet files."
     )
 
 
 def _check_unique(names: Sequence[str], path: Path) -> None:
     repeated = sorted({name for name in names if list(names).count(name) > 1})
     if repeated:
-        raise InvalidInputError(
-            f"{path.name} has several columns named {shorten(repeated[0])}: rename all but one."
-        )
+        raise InvalidInputError(f"{path.name} has several columns named {shorten(repeated[0])}: rename all but one.")
 
 
 def _check_columns(parameter: str, wanted: Any, present: Sequence[str], path: Path) -> list[str]:

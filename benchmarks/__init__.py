@@ -1,0 +1,1 @@
+"""Measurements: `python -m pytest benchmarks --benchmark-only`, `python -m benchmarks.compare`, `… .campaigns`."""
