@@ -12,14 +12,12 @@ extensions = [
     "numpydoc",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 nitpicky = False
 
-# Formulas between dollar signs, and links to headings of other pages.
-myst_enable_extensions = ["dollarmath"]
+# Links to headings of other pages. Formulas are plain text: the pages need no network.
 myst_heading_anchors = 3
 
 autosummary_generate = True
@@ -31,6 +29,7 @@ numpydoc_show_class_members = False
 html_theme = "alabaster"
 html_theme_options = {
     "description": "Integrated Gradients for models without gradients",
-    "page_width": "1100px",
+    "page_width": "1240px",
+    "body_max_width": "1000px",
     "sidebar_width": "240px",
 }

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skops.io
+from counts import count
 from fuzzing import saved
 from scipy import sparse
 from sklearn import (
@@ -255,11 +256,13 @@ def test_warnings_made_errors_stay_warnings(fitted: dict[str, Any], tmp_path: Pa
         assert load_model(path).predict(X).shape == y.shape
 
 
+@pytest.mark.campaign
 def test_damaged_files_neither_crash_nor_hang() -> None:
-    counts = fuzzing.run_model_file_campaign(20, seed=0)
-    assert sum(counts.values()) == 20
+    n = count("damaged model files")
+    counts = fuzzing.run_model_file_campaign(n, seed=0)
+    assert sum(counts.values()) == n
     assert counts["crash"] == counts["hang"] == counts["escaped"] == 0, counts
-    assert counts["refused"] >= 5, counts  # about half of such files are
+    assert counts["refused"] >= n / 4, counts  # about half of such files are
 
 
 def test_every_mutation_changes_the_file(fitted: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ import cases
 import naive
 import numpy as np
 import pytest
+from counts import count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
@@ -48,7 +49,8 @@ def assert_agrees(values, wanted, tolerance=cases.EXACT):
     assert np.all(np.abs(values - wanted) <= tolerance * scale + 1e-15), (values, wanted)
 
 
-@settings(max_examples=60, deadline=None)
+@pytest.mark.campaign
+@settings(max_examples=count("random trees"), deadline=None)
 @given(
     st.integers(0, 10**6),
     st.sampled_from(sorted(POOLS)),
@@ -63,7 +65,8 @@ def test_random_trees_agree_with_fractions(seed, kind, link, routing, strict):
     assert answer.variance is None
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.campaign
+@settings(max_examples=count("random trees, missing values and discrete columns"), deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["identity", "sigmoid"]))
 def test_missing_values_and_discrete_columns(seed, link):
     model, x, b, rng = draw_model(seed, "integers", link, n_features=6)
@@ -75,7 +78,8 @@ def test_missing_values_and_discrete_columns(seed, link):
     assert_agrees(values, oracle_values(model, x.tolist(), b.tolist(), discrete=discrete))
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.campaign
+@settings(max_examples=count("random trees, categories of several columns"), deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["identity", "sigmoid"]))
 def test_columns_that_encode_one_category_are_one_player(seed, link):
     model, x, b, _ = draw_model(seed, "binary", link, n_features=7, depth=5)
@@ -85,7 +89,8 @@ def test_columns_that_encode_one_category_are_one_player(seed, link):
     assert_agrees(values, oracle_values(model, x, b, discrete=discrete, players=players))
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.campaign
+@settings(max_examples=count("random trees, decimal data in float32 families"), deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from([1, 2, 3]), st.booleans())
 def test_float32_families_find_the_ties_of_decimal_data(seed, digits, single):
     """Thresholds as a float32 forest learns them: midpoints of rounded decimals. x and b in float64 or float32."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from agnostic_ig import baselines
 from agnostic_ig.baselines._base import Baseline, BaselineRows, Layout
-from agnostic_ig.cli.columns import open_with, with_levels
+from agnostic_ig.cli.columns import open_with
 from agnostic_ig.cli.labels import find_label
 from agnostic_ig.cli.messages import about
 from agnostic_ig.cli.model_file import name_of

@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.base import clone
 
-from agnostic_ig.frames import matrix_shape, select_rows
+from agnostic_ig.frames import matrix_shape, take_rows
 
 __all__ = ["seconds_for", "spoken"]
 
@@ -41,5 +41,5 @@ def spoken(seconds: float) -> str:
 
 def _seconds(explainer: Any, X: Any, target: Any, n_rows: int) -> float:
     started = time.perf_counter()
-    explainer.explain(select_rows(X, slice(0, n_rows)), target)
+    explainer.explain(take_rows(X, slice(0, n_rows)), target)
     return time.perf_counter() - started

@@ -121,7 +121,6 @@ def _prepare(options: Namespace) -> Job:
     levels = set(survey.levels)
     if isinstance(baseline, FixedBaseline):
         levels |= known_levels(baseline.fixed.rows, layout.features)
-        baseline = baseline.with_levels(levels)
     _check_report_size(options, layout, survey)
     _say_plan(options, layout, survey, baseline)
     table = _open(options, layout, survey.n_rows if options.report else options.batch_size)
