@@ -7,13 +7,8 @@ Ratios are what counts; seconds depend on the machine. Peers: treeig 0.2.2 and s
 (`pip install ".[benchmark]"`).
 """
 
-import os
-
-# Before numpy and numba are loaded: one thread each.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-
 import argparse
+import os
 import platform
 import statistics
 import subprocess
@@ -23,6 +18,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 REPEATS = 7
 
@@ -78,7 +74,8 @@ def compare_trees() -> None:
             }
         )
         answer = ours_too.explain(rows)
-        print_ratios(f"RandomForest(100), depth {depth or 'full'}, {len(rows):,} × {rows.shape[1]}, 1 baseline", seconds)
+        size = f"{len(rows):,} × {rows.shape[1]}"
+        print_ratios(f"RandomForest(100), depth {depth or 'full'}, {size}, 1 baseline", seconds)
         print(f"  worst completeness gap / Σ|values|: {worst_gap(answer):.1e}")
         print(f"  largest difference to treeig / Σ|values|: {difference(answer, theirs.attribute(rows)):.1e}")
 
@@ -124,8 +121,10 @@ def main() -> None:
     libraries = ("numpy", "scikit-learn", "numba", "treeig", "shap")
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores,", end=" ")
     print(", ".join(f"{name} {version(name)}" for name in libraries), "; one thread")
-    for name in parser.parse_args().what:
-        COMPARISONS[name]()
+    os.environ["NUMBA_NUM_THREADS"] = "1"  # read when a peer first loads numba
+    with threadpool_limits(limits=1):
+        for name in parser.parse_args().what:
+            COMPARISONS[name]()
 
 
 if __name__ == "__main__":

@@ -101,7 +101,12 @@ TREES = [
     Case("RandomForestClassifier", lambda: RandomForestClassifier(12, max_depth=5, random_state=0)),
     Case("RandomForestClassifier, 3 classes", lambda: RandomForestClassifier(9, random_state=0), "three"),
     Case("RandomForestRegressor", lambda: RandomForestRegressor(12, random_state=0), "number"),
-    Case("RandomForestRegressor, NaN", lambda: RandomForestRegressor(9, max_depth=6, random_state=0), "number", missing=True),
+    Case(
+        "RandomForestRegressor, NaN",
+        lambda: RandomForestRegressor(9, max_depth=6, random_state=0),
+        "number",
+        missing=True,
+    ),
     Case("ExtraTreesClassifier", lambda: ExtraTreesClassifier(9, max_depth=6, random_state=0)),
     Case("ExtraTreesRegressor", lambda: ExtraTreesRegressor(9, random_state=0), "number"),
     Case("GradientBoostingClassifier", lambda: GradientBoostingClassifier(n_estimators=15, random_state=0)),
@@ -114,8 +119,15 @@ TREES = [
         "GradientBoostingClassifier, exponential",
         lambda: GradientBoostingClassifier(n_estimators=12, loss="exponential", random_state=0),
     ),
-    Case("GradientBoostingClassifier, 3 classes", lambda: GradientBoostingClassifier(n_estimators=8, random_state=0), "three"),
-    Case("GradientBoostingClassifier, init zero", lambda: GradientBoostingClassifier(n_estimators=8, init="zero", random_state=0)),
+    Case(
+        "GradientBoostingClassifier, 3 classes",
+        lambda: GradientBoostingClassifier(n_estimators=8, random_state=0),
+        "three",
+    ),
+    Case(
+        "GradientBoostingClassifier, init zero",
+        lambda: GradientBoostingClassifier(n_estimators=8, init="zero", random_state=0),
+    ),
     Case("GradientBoostingRegressor", lambda: GradientBoostingRegressor(n_estimators=15, random_state=0), "number"),
     Case("HistGradientBoostingClassifier", lambda: HistGradientBoostingClassifier(max_iter=12, random_state=0)),
     Case(
@@ -139,7 +151,7 @@ TREES = [
         lambda: HistGradientBoostingRegressor(loss="poisson", max_iter=10, random_state=0),
         "count",
     ),
-]  # fmt: skip
+]
 
 SMOOTH = [
     Case("LogisticRegression", LogisticRegression, engine="numeric"),

@@ -125,9 +125,7 @@ def check_rescaled_feature(explain: Explain) -> None:
     """Measuring a feature in other units changes nothing (a power of two, so that nothing rounds)."""
     X, _, score = cases.data()
     units = np.array([1.0, 1024.0, 0.25, 8.0, 1.0])
-    plain, scaled = (
-        DecisionTreeRegressor(max_depth=6, random_state=0).fit(X * u, score) for u in (1.0, units)
-    )
+    plain, scaled = (DecisionTreeRegressor(max_depth=6, random_state=0).fit(X * u, score) for u in (1.0, units))
     assert_close(
         explain(scaled, X[0] * units, X[1:9] * units).values,
         explain(plain, X[0], X[1:9]).values,
@@ -143,9 +141,7 @@ def check_same_bits(explain: Explain) -> None:
         options = {"response_method": case.response_method}
         wanted = explain(case.model(), baseline, X, **options).values
         for more in ({"batch_size": 1}, {"batch_size": 7}, {"n_jobs": 2}, {"n_jobs": 2, "batch_size": 3}):
-            np.testing.assert_array_equal(
-                explain(case.model(), baseline, X, **options, **more).values, wanted
-            )
+            np.testing.assert_array_equal(explain(case.model(), baseline, X, **options, **more).values, wanted)
         turned = explain(case.model(), baseline, X[::-1].copy(), **options).values
         np.testing.assert_array_equal(turned[::-1], wanted)
 

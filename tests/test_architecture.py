@@ -51,11 +51,11 @@ HOMES = {
     "shap": ("results/",),
     "tqdm": ("parallel.py",),
 }
-# scikit-learn's models and private parts belong to the engines (and the demo fits one); these parts may be used anywhere.
+# scikit-learn's models and private parts belong to the engines (and the demo fits one); these may be used anywhere.
 SKLEARN_ANYWHERE = ("sklearn.base", "sklearn.utils", "sklearn.exceptions")
 SKLEARN_HOMES = ("engines/", "model_files/", "cli/demo.py")
 # What `import agnostic_ig` and the command line's parser may not load.
-HEAVY = {"numba", "pandas", "polars", "pyarrow", "matplotlib", "plotly", "treelite", "sklearn", "scipy", "numpy", "joblib"}
+HEAVY = set(["numba", "pandas", "polars", "pyarrow", "matplotlib", "plotly", "treelite", "sklearn", "scipy", "numpy", "joblib"])
 
 
 def files():

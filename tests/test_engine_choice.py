@@ -99,13 +99,11 @@ def test_a_subclass_that_predicts_otherwise_is_caught():
 
 def test_exact_is_never_silently_numeric():
     X, _, score = cases.data()
-    with pytest.raises(
-        EngineUnavailableError, match=r"'engine' parameter .* no exact engine for LinearRegression"
-    ):
+    with pytest.raises(EngineUnavailableError, match=r"'engine' parameter .* no exact engine for LinearRegression"):
         IntegratedGradients(LinearRegression().fit(X, score), X[0], engine="exact").explain(X[:1])
+    method = cases.BY_NAME["RandomForestClassifier"].model().predict_proba
     with pytest.raises(EngineUnavailableError, match="pass the estimator itself for the exact engine"):
-        case = cases.BY_NAME["RandomForestClassifier"]
-        IntegratedGradients(case.model().predict_proba, X[0], engine="exact").explain(X[:1])
+        IntegratedGradients(method, X[0], engine="exact").explain(X[:1])
 
 
 def test_boosting_on_top_of_a_model_of_its_own_says_why():

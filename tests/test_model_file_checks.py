@@ -18,9 +18,12 @@ from sklearn import (
     ensemble,
     linear_model,
 )
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.tree._tree import Tree
 
 from agnostic_ig.exceptions import UnsafeFileError
 from agnostic_ig.model_files import load_model
+from agnostic_ig.model_files.tree_checks import check_tree, check_tree_predictor
 
 X, y = fuzzing.training_data()
 
@@ -34,9 +37,7 @@ def tampered(model: Any, field: str, change: Callable[[np.ndarray], None]) -> by
     """A file of the model with nodes of its first tree changed (`field` tells trees from other arrays)."""
     data = skops.io.dumps(model)
     with zipfile.ZipFile(io.BytesIO(data)) as file:
-        arrays = {
-            name: np.load(io.BytesIO(file.read(name))) for name in file.namelist() if name.endswith(".npy")
-        }
+        arrays = {name: np.load(io.BytesIO(file.read(name))) for name in file.namelist() if name.endswith(".npy")}
     name = next(name for name, array in arrays.items() if array.dtype.names and field in array.dtype.names)
     nodes = arrays[name].copy()
     change(nodes)
@@ -90,9 +91,7 @@ def test_tampered_trees(family: str, damage: str, fitted: dict[str, Any], tmp_pa
     change, message = TAMPERED_TREES[damage]
     path = tmp_path / "model.skops"
     path.write_bytes(tampered(fitted[family], "left_child", change))
-    with pytest.raises(
-        UnsafeFileError, match=rf"^model\.skops was refused, it is damaged or altered: .*{message}"
-    ):
+    with pytest.raises(UnsafeFileError, match=rf"^model\.skops was refused, it is damaged or altered: .*{message}"):
         load_model(path)
 
 
@@ -103,6 +102,41 @@ def test_tampered_hist_trees(damage: str, fitted: dict[str, Any], tmp_path: Path
     path.write_bytes(tampered(fitted["hist"], "feature_idx", change))
     with pytest.raises(UnsafeFileError, match=message):
         load_model(path)
+
+
+def tree_with(fitted: Tree, n_classes: int = 3, **changes: Any) -> Tree:
+    """A copy of a tree with parts of its state replaced."""
+    tree = Tree(4, np.array([n_classes], dtype=np.intp), 1)
+    tree.__setstate__({**fitted.__getstate__(), **changes})
+    return tree
+
+
+def test_trees_without_what_they_need(fitted: dict[str, Any]) -> None:
+    tree = fitted["tree"].tree_
+    values = np.where(np.arange(tree.node_count)[:, None, None] == 2, np.nan, tree.value)
+    check_tree(tree_with(tree))
+    for damaged, message in (
+        (Tree(4, np.array([3], dtype=np.intp), 1), "says that it has 0 nodes"),
+        (tree_with(tree, node_count=-1), "says that it has -1 nodes"),
+        (tree_with(tree, n_classes=0, values=values[:, :, :0].copy()), "has no values"),
+        (tree_with(tree, values=values), "value that is not finite"),
+    ):
+        with pytest.raises(UnsafeFileError, match=message):
+            check_tree(damaged)
+
+
+def test_hist_trees_without_what_they_need(fitted: dict[str, Any]) -> None:
+    predictor = fitted["hist"]._predictors[0][0]
+    nodes, bits = predictor.nodes, np.zeros((5, 8), dtype=np.uint32)
+    check_tree_predictor(TreePredictor(nodes, bits, bits))
+    for damaged, message in (
+        (TreePredictor(nodes[:0], bits, bits), "has no nodes"),
+        (TreePredictor(nodes, bits, bits[:, :7]), "categories of a tree have the wrong shape"),
+        (TreePredictor(nodes, bits.ravel(), bits), "categories of a tree have the wrong shape"),
+        (TreePredictor(nodes, bits, bits.astype(float)), "categories of a tree have the wrong shape"),
+    ):
+        with pytest.raises(UnsafeFileError, match=message):
+            check_tree_predictor(damaged)
 
 
 def test_thresholds_that_only_part_missing_values_are_kept(tmp_path: Path) -> None:

@@ -23,9 +23,7 @@ def numeric(model, baseline, X, **options):
     return IntegratedGradients(model, baseline, engine="numeric", **options).explain(X)
 
 
-@pytest.mark.parametrize(
-    "known", [k for k in naive.KNOWN if k.kind in TOLERANCE], ids=lambda known: known.name
-)
+@pytest.mark.parametrize("known", [k for k in naive.KNOWN if k.kind in TOLERANCE], ids=lambda known: known.name)
 def test_known_functions(known):
     e = numeric(known.function, np.array(known.b, float), np.array([known.x], float))
     wanted = np.array([float(a) for a in known.answer])
@@ -33,9 +31,7 @@ def test_known_functions(known):
     assert e.error_estimate.sum() <= 1e-6 * np.abs(wanted).sum()
 
 
-@pytest.mark.parametrize(
-    "known", [k for k in naive.KNOWN if k.kind not in TOLERANCE], ids=lambda known: known.name
-)
+@pytest.mark.parametrize("known", [k for k in naive.KNOWN if k.kind not in TOLERANCE], ids=lambda known: known.name)
 def test_kinks_and_oblique_jumps_are_covered_by_their_error(known):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BudgetWarning)
@@ -67,9 +63,7 @@ def test_agrees_with_the_structural_engine_within_its_own_error(name):
     assert exact.engine == "tree_ensemble"
     assert e.engine == "numeric"
     assert covered.mean() >= 0.98
-    assert (
-        e.error_estimate.sum(axis=1) <= 1e-6 * size[:, 0]
-    ).mean() >= 0.9  # sharp: no huge estimate as a way out
+    assert (e.error_estimate.sum(axis=1) <= 1e-6 * size[:, 0]).mean() >= 0.9  # sharp: no huge estimate as a way out
 
 
 @pytest.mark.parametrize("case", [c for c in cases.TREES if not c.missing], ids=lambda case: case.name)
@@ -137,9 +131,7 @@ def test_large_ties_are_shared_by_enumeration_and_beyond_by_permutations():
 
 def test_an_effect_that_no_single_flag_shows():
     """Majority of three: no flag matters at either end, only in between."""
-    e = numeric(
-        lambda X: (X.sum(axis=1) > 1.5) * 1.0, np.zeros(3), np.ones((1, 3)), categorical_features=[0, 1, 2]
-    )
+    e = numeric(lambda X: (X.sum(axis=1) > 1.5) * 1.0, np.zeros(3), np.ones((1, 3)), categorical_features=[0, 1, 2])
     np.testing.assert_allclose(e.values, np.full((1, 3), 1 / 3), atol=1e-12)
 
 

@@ -138,9 +138,7 @@ def oracle_of(case):
     """The oracle's model of a fitted case, read here and not by the package."""
     model = case.model()
     if hasattr(model, "_predictors"):
-        trees = [
-            (oracle_of_histogram(p.nodes), k) for stage in model._predictors for k, p in enumerate(stage)
-        ]
+        trees = [(oracle_of_histogram(p.nodes), k) for stage in model._predictors for k, p in enumerate(stage)]
         start, weight, routing = np.ravel(model._baseline_prediction), 1.0, "float64"
     elif hasattr(model, "learning_rate"):
         trees = [
@@ -152,10 +150,7 @@ def oracle_of(case):
     else:
         members = getattr(model, "estimators_", [model])
         width = model.tree_.value.shape[2] if hasattr(model, "tree_") else members[0].tree_.value.shape[2]
-        trees = [
-            (oracle_of_cart(t.tree_, lambda i, t=t: tuple(t.tree_.value[i, 0].tolist())), None)
-            for t in members
-        ]
+        trees = [(oracle_of_cart(t.tree_, lambda i, t=t: tuple(t.tree_.value[i, 0].tolist())), None) for t in members]
         start, weight, routing = [0.0] * width, Fraction(1, len(members)), "float32"
     return naive.Forest(
         [tree for tree, _ in trees], [weight] * len(trees), [k for _, k in trees] if trees[0][1] is not None else None,
@@ -167,10 +162,7 @@ def _boosting_start(model):
     """The log odds that boosting starts from, from its own answers at a row."""
     row = np.zeros((1, model.n_features_in_))
     margins = np.ravel(model.decision_function(row) if hasattr(model, "classes_") else model.predict(row))
-    sums = [
-        sum(model.learning_rate * s[k].predict(row)[0] for s in model.estimators_)
-        for k in range(margins.size)
-    ]
+    sums = [sum(model.learning_rate * s[k].predict(row)[0] for s in model.estimators_) for k in range(margins.size)]
     return margins - sums
 
 

@@ -79,9 +79,7 @@ def oracle_of_cart(tree: Any, value: Any, node: int = 0) -> Any:
     if tree.children_left[node] == -1:
         return naive.Leaf(value(node))
     missing_left = bool(tree.missing_go_to_left[node])
-    left, right = (
-        oracle_of_cart(tree, value, int(c[node])) for c in (tree.children_left, tree.children_right)
-    )
+    left, right = (oracle_of_cart(tree, value, int(c[node])) for c in (tree.children_left, tree.children_right))
     return naive.Node(int(tree.feature[node]), float(tree.threshold[node]), left, right, missing_left)
 
 

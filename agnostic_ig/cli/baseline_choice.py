@@ -35,10 +35,6 @@ class FixedBaseline(Baseline):
     def resolve(self, X: Any, layout: Layout | None = None) -> BaselineRows:
         return self.fixed
 
-    def with_levels(self, levels: set[str]) -> "FixedBaseline":
-        """The same rows with the kinds of column that the data has."""
-        return FixedBaseline(replace(self.fixed, rows=with_levels(self.fixed.rows, levels)))
-
 
 def check_baseline_options(options: Namespace) -> None:
     """What can be said without reading a file."""

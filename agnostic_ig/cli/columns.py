@@ -23,13 +23,17 @@ class Layout:
     ids: list[str]
 
 
-def choose_columns(path: str, model: Any, label: str | None, ids: Sequence[str]) -> Layout:
+def choose_columns(
+    path: str, model: Any, label: str | None, ids: Sequence[str], *, may_lack_label: bool = False
+) -> Layout:
     """Columns of ``--data``: those the model was fitted on are explained, all others carried.
 
     A model that remembers no names was fitted on an array: then every column but label and ids is a feature.
     """
     with about("--data"):
         present = open_table(path).columns
+    if may_lack_label and label not in present:
+        label = None
     special = list(dict.fromkeys([*ids, *([label] if label else [])]))
     named = [str(name) for name in getattr(model, "feature_names_in_", [])]
     for option, name in [*(("--id", one) for one in ids), ("--label", label)]:
@@ -65,7 +69,7 @@ def _check_special(option: str, name: str | None, present: Sequence[str], named:
     if name is None:
         return
     if name not in present:
-        open_with(option, path, [name])
+        open_with(option, path, [name])  # says what is missing, and what was perhaps meant
     if name in named:
         raise InvalidInputError(
             f"{option}: the model was fitted on column {name!r}, so it is explained and cannot be carried as well."

@@ -8,28 +8,32 @@ from sklearn.base import clone
 
 from agnostic_ig.frames import matrix_shape, take_rows
 
-__all__ = ["seconds_for", "spoken"]
+__all__ = ["SIZES", "seconds_for", "spoken"]
 
-# Rows timed after the first; a first row so slow that these would take long is enough by itself.
-MORE_ROWS = 8
-SLOW_ROW_SECONDS = 1.0
+# Rows timed, one number after the other, as long as that takes little time and few of the rows: engines work on
+# many rows at once, so few rows make a row look dear.
+SIZES = (8, 64)
+LITTLE_SECONDS = 3.0
+FEW = 20
 
 
 def seconds_for(explainer: Any, X: Any, target: Any, n_rows: int) -> float:
-    """Seconds that `explainer` needs for `n_rows` rows like the first of X.
+    """Seconds that `explainer` needs for `n_rows` rows like the first of X, of which there should be ``SIZES[-1]``.
 
     A copy of the explainer is timed, so that the real one meets its rows as if nothing had been tried.
     """
     trial = clone(explainer)
-    few = min(1 + MORE_ROWS, matrix_shape(X)[0])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _seconds(trial, X, target, 1)  # compiles, and builds the engine
-        one = _seconds(trial, X, target, 1)
-        if one > SLOW_ROW_SECONDS or few == 1:
-            return one * n_rows
-        # What a call costs whatever its rows (asking the model about the baseline) is paid once.
-        return one + max(_seconds(trial, X, target, few) - one, 0.0) / (few - 1) * n_rows
+        one = per_row = seconds = _seconds(trial, X, target, 1)
+        for size in SIZES:
+            if seconds > LITTLE_SECONDS or size > min(n_rows // FEW, matrix_shape(X)[0]):
+                break
+            seconds = _seconds(trial, X, target, size)
+            # What a call costs whatever its rows (asking the model about the baseline) is paid once a batch.
+            per_row = max(seconds - one, 0.0) / (size - 1)
+    return one + per_row * n_rows
 
 
 def spoken(seconds: float) -> str:

@@ -16,7 +16,7 @@ from agnostic_ig.cli.attribution_table import attribution_table, output_columns
 from agnostic_ig.cli.baseline_choice import FixedBaseline, check_baseline_options, choose_baseline
 from agnostic_ig.cli.columns import Layout, choose_columns, known_levels, open_with, with_levels
 from agnostic_ig.cli.destinations import check_new_file, staged
-from agnostic_ig.cli.duration import seconds_for, spoken
+from agnostic_ig.cli.duration import SIZES, seconds_for, spoken
 from agnostic_ig.cli.labels import choose_target
 from agnostic_ig.cli.messages import PROGRAM, say, working
 from agnostic_ig.cli.model_file import load, name_of
@@ -40,7 +40,7 @@ __all__ = ["run"]
 MAX_REPORT_VALUES = 20_000_000
 SECONDS_BETWEEN_LINES = 10.0
 # A few rows are timed first where there are this many or more; jobs longer than LONG_SECONDS are announced.
-WORTH_TIMING, TIMED_ROWS, LONG_SECONDS = 50, 9, 60.0
+WORTH_TIMING, LONG_SECONDS = 50, 60.0
 SHORTER = (
     "Fewer baseline rows (a smaller --background, --baseline median) and --n-jobs -1 take less; so do, for the numeric "
     "engine, --thoroughness fast and a larger --tol."
@@ -113,7 +113,8 @@ def _prepare(options: Namespace) -> Job:
     model, digest = load(options)
     response = resolve_response(PROGRAM, model, options.response_method)
     say("model", f"{type(model).__name__} of {name_of(options.model)} (SHA-256 {digest})")
-    layout = choose_columns(options.data, model, options.label, options.ids)
+    labels_elsewhere = options.background is not None and str(options.baseline).startswith("class:")
+    layout = choose_columns(options.data, model, options.label, options.ids, may_lack_label=labels_elsewhere)
     target, is_single = _choose_target(options, layout, response)
     _check_carried(options, layout, is_single)
     baseline = choose_baseline(options, layout.features)
@@ -177,7 +178,7 @@ def _say_duration(job: Job) -> None:
     """Warn of a long job before it begins, and of what would shorten it."""
     if job.survey.n_rows < WORTH_TIMING:
         return
-    batch = next(iter(_open(job.options, job.layout, TIMED_ROWS)))
+    batch = next(iter(_open(job.options, job.layout, SIZES[-1])))
     seconds = seconds_for(job.explainer, job.features_of(batch), job.target, job.survey.n_rows)
     if seconds > LONG_SECONDS:
         say("", f"this will take about {spoken(seconds)}. {SHORTER}")

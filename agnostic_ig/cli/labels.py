@@ -31,7 +31,7 @@ def find_label(option: str, text: str, labels: Sequence[Any]) -> Any:
         return folded[text.lower()]
     equal = [label for label in labels if _is_number(label) and label == _number(text)]
     if not equal:
-        known = ", ".join(spelled) if len(spelled) <= 20 else shorten(list(labels))
+        known = ", ".join(map(_spell, labels)) if len(labels) <= 20 else shorten(list(labels))
         raise InvalidInputError(f"{option}: {text!r} is none of the labels there are: {known}.")
     return equal[0]
 

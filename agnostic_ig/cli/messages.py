@@ -1,6 +1,7 @@
 """What the command line says: plain lines on stdout, one line for every warning and error on stderr."""
 
 import os
+import re
 import sys
 import warnings
 from collections import Counter
@@ -33,6 +34,9 @@ OUR_ERRORS = tuple(
     for found in map(vars(exceptions).get, exceptions.__all__)
     if issubclass(found, Exception) and not issubclass(found, Warning)
 )
+
+# How functions name a path that they were given; on the command line the option is its name.
+PATH_PARAMETER = re.compile(r"^The 'path' parameter of \S+ must\b")
 
 
 class FailedWorkError(Exception):
@@ -79,7 +83,7 @@ def about(option: str) -> Iterator[None]:
     except exceptions.MissingDependencyError:
         raise
     except OUR_ERRORS as error:
-        raise InvalidInputError(f"{option}: {error}") from error
+        raise InvalidInputError(f"{option}: {PATH_PARAMETER.sub('must', str(error))}") from error
     except OSError as error:
         raise InvalidInputError(f"{option}: {_words(error)}") from error
 

@@ -56,9 +56,10 @@ def _ask(response: Response, X: "DataFrame", name: str, n_before: int) -> int:
     try:
         return BlackBox(response, inputs.codec).ask(inputs.X).shape[1]
     except ModelError as error:
-        reason = " ".join([str(error), *_oddities(X, n_before)])
+        reason = str(error).partition("\n")[0].rstrip(".")
         raise InvalidInputError(
-            f"the model does not take rows {n_before + 1:,} to {n_before + len(X):,} of {name}. {reason}"
+            f"the model does not take rows {n_before + 1:,} to {n_before + len(X):,} of {name}. {reason}. "
+            + " ".join(_oddities(X, n_before))
         ) from error
 
 

@@ -84,8 +84,6 @@ class Engine(Protocol):
     why: str
     facts: dict[str, str] = field(default_factory=dict)
 
-    def attribute(
-        self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings
-    ) -> PairAnswer: ...
+    def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer: ...
 
     def pairs_per_batch(self, n_features: int, n_outputs: int) -> int: ...

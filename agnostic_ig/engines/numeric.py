@@ -71,9 +71,7 @@ class Asker:
             players[:, player] |= mask[:, j]
         return players
 
-    def ask(
-        self, pair: np.ndarray, alpha: np.ndarray, moved_alpha: np.ndarray, moved: np.ndarray
-    ) -> np.ndarray:
+    def ask(self, pair: np.ndarray, alpha: np.ndarray, moved_alpha: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """Outputs (n, n_outputs) on the path at alpha, with the players in `moved` at moved_alpha."""
         self.n_evaluations += np.bincount(pair, minlength=len(self.block))
         answers = np.empty((len(pair), len(self.outputs)))
@@ -104,9 +102,7 @@ class NumericEngine:
     family: str = "any predict function"
     facts: dict[str, str] = field(default_factory=dict)
 
-    def attribute(
-        self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings
-    ) -> PairAnswer:
+    def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         """Attributions of all pairs, with an error estimate for every value."""
         from agnostic_ig.engines.numeric_jump import refine
         from agnostic_ig.engines.numeric_smooth import integrate
@@ -128,7 +124,7 @@ class NumericEngine:
     @staticmethod
     def _moves_smoothly(asker: Asker, pairs: np.ndarray) -> np.ndarray:
         """Whether a minute step along the path moves the model at more than a quarter of the scanned places."""
-        if 10 * SCANNED > asker.budget:
+        if asker.budget < 10 * SCANNED:
             return np.zeros(len(pairs), dtype=bool)
         places = (np.arange(SCANNED) + 0.37) / SCANNED
         pair, alpha = np.repeat(pairs, SCANNED), np.tile(places, len(pairs))

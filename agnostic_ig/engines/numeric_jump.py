@@ -189,9 +189,7 @@ def _stretches(asker: Any, now: Intervals, numbers: range) -> list[Intervals]:
     high = [now.low + (now.high - now.low) * uniform(child_keys(now.key, 500 + n)) for n in inside]
     flat = np.concatenate([*high, np.empty(0)])
     f_high = asker.ask_path(np.tile(now.pair, len(inside)), flat).reshape(len(inside), len(now), len(asker.outputs))
-    shorter = {
-        n: Intervals(now.pair, now.low, high[i], now.f_low, f_high[i], now.key) for i, n in enumerate(inside)
-    }
+    shorter = {n: Intervals(now.pair, now.low, high[i], now.f_low, f_high[i], now.key) for i, n in enumerate(inside)}
     return [shorter.get(n, now) for n in numbers]
 
 
@@ -219,9 +217,7 @@ def _add_defect(error: np.ndarray, done: Intervals, credits: np.ndarray, defect:
 # --- ties ----------------------------------------------------------------------------------------------------------
 
 
-def _settle_ties(
-    asker: Any, ties: Intervals, threshold: np.ndarray, values: np.ndarray, error: np.ndarray
-) -> None:
+def _settle_ties(asker: Any, ties: Intervals, threshold: np.ndarray, values: np.ndarray, error: np.ndarray) -> None:
     """Settle ties as found and in wider intervals placed at random around them, and compare.
 
     A tie of axis-parallel crossings gives the same answer every time. At an oblique surface the answer depends on

@@ -169,9 +169,7 @@ def _pick_method(owner: str, model: Any, kind: str | None, response_method: str)
         if hasattr(model, name):
             return name
     has = [name for name in METHODS if hasattr(model, name)]
-    raise invalid(
-        owner, "response_method", f"one that {type(model).__name__} has ({', '.join(has)})", response_method
-    )
+    raise invalid(owner, "response_method", f"one that {type(model).__name__} has ({', '.join(has)})", response_method)
 
 
 def _kind_of(model: Any) -> str | None:

@@ -1,7 +1,7 @@
 """The structural engine of axis-parallel trees: exact Integrated Gradients, through a link where there is one."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def _decimal_units(feature: np.ndarray, threshold: np.ndarray, routing: type) ->
     order = np.argsort(feature, kind="stable")
     ends = np.searchsorted(feature[order], np.arange(n_features + 1))
     thresholds = threshold[order]
-    return np.array([decimal_unit(thresholds[i:j]) for i, j in zip(ends[:-1], ends[1:], strict=True)])
+    return np.array([decimal_unit(thresholds[i:j]) for i, j in pairwise(ends)])
 
 
 @dataclass
@@ -127,9 +127,7 @@ class TreeEngine:
         outputs = _LINK_VALUES[self.link](margins)
         return np.hstack([1.0 - outputs, outputs]) if self.is_one_sided else outputs
 
-    def attribute(
-        self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings
-    ) -> PairAnswer:
+    def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         """Attributions of the asked outputs for every pair."""
         pairs = self._pairs(block, columns.discrete)
         if self.link == "identity":

@@ -645,6 +645,4 @@ def linked_credits(trees, player_of, pairs, start_margins, link, seeds, tol, max
             terms = _new_terms(2 * max(terms.count[0], terms.count[1] // 4 + 1))
         margins = start_margins.copy()
         _add_margins(trees, pairs[p]["b"], margins)
-        _credit_stream(
-            trees, terms, margins, link, seeds[p : p + 1], tol, max_draws, credits[p], variances[p]
-        )
+        _credit_stream(trees, terms, margins, link, seeds[p : p + 1], tol, max_draws, credits[p], variances[p])

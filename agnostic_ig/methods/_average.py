@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ class Work:
         ends = [0, FIRST_DRAWS]
         while ends[-1] < n:
             ends.append(2 * ends[-1])
-        return [(a, min(b, n)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [(a, min(b, n)) for a, b in pairwise(ends)]
 
     def _unsettled(self, sums: Averages, start: int) -> np.ndarray:
         """Rows whose standard error still asks for more baselines."""
@@ -136,9 +137,7 @@ class Work:
 
     def _add_pairs(self, sums: Averages, row: np.ndarray, local: np.ndarray, k: np.ndarray) -> None:
         seeds = child_keys(self.row_keys[row], k)
-        block = PairBlock(
-            self.rows[row], self.baseline_rows[k], self.predictions[row], self.base_outputs[k], seeds
-        )
+        block = PairBlock(self.rows[row], self.baseline_rows[k], self.predictions[row], self.base_outputs[k], seeds)
         answer = self.engine.attribute(block, self.columns, self.outputs, self.settings)
         weight = self.baseline.weights[k][:, None, None]
         values = self._grouped(answer.values)

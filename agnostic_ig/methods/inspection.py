@@ -164,9 +164,8 @@ def _from_structure(model: Any, response: Any) -> Inspection:
         engine = read_model(model, response)
     except Unsupported as reason:
         return Inspection(type(model).__name__, "numeric", False, str(reason), response.name, outputs, features)
-    return Inspection(
-        type(model).__name__, engine.name, engine.exact, engine.why, response.name, outputs, features, facts=engine.facts
-    )
+    found = engine.name, engine.exact, engine.why, response.name
+    return Inspection(type(model).__name__, *found, outputs, features, facts=engine.facts)
 
 
 def _cost(engine: Any, baseline: BaselineRows, per_row: float) -> str:

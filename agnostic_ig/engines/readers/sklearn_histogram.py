@@ -17,11 +17,7 @@ LOG_LOSSES = ("poisson", "gamma")
 
 def read(model: Any, response: Response) -> TreeEngine:
     """Engine of the boosted trees, on the margin or through the link."""
-    tables = [
-        _table(predictor.nodes, output)
-        for stage in model._predictors
-        for output, predictor in enumerate(stage)
-    ]
+    tables = [_table(predictor.nodes, output) for stage in model._predictors for output, predictor in enumerate(stage)]
     start = np.asarray(model._baseline_prediction, dtype=np.float64).ravel()
     trees = join_trees(tables, routing=ROUTING)
     return TreeEngine(trees, start, _link(model, response), ROUTING, type(model).__name__)
