@@ -15,7 +15,6 @@ from agnostic_ig.frames_columns import Column, describe_column
 from agnostic_ig.frames_tables import (
     column_names,
     container_of,
-    container_of_series,
     matrix_shape,
     row_labels,
     take_rows,
@@ -39,9 +38,7 @@ def check_table(label: str, table: Any) -> Any:
     if container_of(table) == "array":
         table = _check_array(label, table)
     if 0 in matrix_shape(table):
-        raise InvalidInputError(
-            f"{label} must have at least one row and one column. Got shape {matrix_shape(table)}."
-        )
+        raise InvalidInputError(f"{label} must have at least one row and one column. Got shape {matrix_shape(table)}.")
     names = column_names(table) or []
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -222,7 +219,9 @@ def _pandas_series(pandas: Any, column: Column, codes: np.ndarray) -> Any:
 def _decode_polars(codec: Codec, matrix: np.ndarray) -> Any:
     import polars
 
-    return polars.DataFrame([_polars_series(polars, c, codes) for c, codes in zip(codec.columns, matrix.T, strict=True)])
+    return polars.DataFrame(
+        [_polars_series(polars, c, codes) for c, codes in zip(codec.columns, matrix.T, strict=True)]
+    )
 
 
 def _polars_series(polars: Any, column: Column, codes: np.ndarray) -> Any:

@@ -28,7 +28,7 @@ Selection = slice | np.ndarray
 
 
 def container_of(table: Any) -> str:
-    """"pandas", "polars", "sparse" or "array", told without importing any of them; subclasses count."""
+    """ "pandas", "polars", "sparse" or "array", told without importing any of them; subclasses count."""
     frame = _library_of(table, "DataFrame")
     if frame is not None:
         return frame
@@ -190,9 +190,6 @@ def make_frame(
 
 def _index_like(pandas: Any, labels: np.ndarray, like: Any) -> Any:
     """The index of `like` where it has these labels: it knows more (name, type) than an array of them."""
-    if (
-        container_of(like) == "pandas"
-        and like.index.tolist() == pandas.Index(labels, dtype=labels.dtype).tolist()
-    ):
+    if container_of(like) == "pandas" and like.index.tolist() == pandas.Index(labels, dtype=labels.dtype).tolist():
         return like.index
     return pandas.Index(labels)

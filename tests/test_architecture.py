@@ -55,7 +55,10 @@ HOMES = {
 SKLEARN_ANYWHERE = ("sklearn.base", "sklearn.utils", "sklearn.exceptions")
 SKLEARN_HOMES = ("engines/", "model_files/", "cli/demo.py")
 # What `import agnostic_ig` and the command line's parser may not load.
-HEAVY = set(["numba", "pandas", "polars", "pyarrow", "matplotlib", "plotly", "treelite", "sklearn", "scipy", "numpy", "joblib"])
+HEAVY = {
+    *("numba", "pandas", "polars", "pyarrow", "matplotlib", "plotly"),
+    *("treelite", "sklearn", "scipy", "numpy", "joblib"),
+}
 
 
 def files():

@@ -1,4 +1,4 @@
-"""Columns of every dtype: discrete ones keep it, numbers are never rounded, what is no number is refused by its cell."""
+"""Columns of every dtype: discrete ones keep it, numbers are never rounded, cells that are no numbers are named."""
 
 import re
 

@@ -13,7 +13,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder
 
 from agnostic_ig import IntegratedGradients, baselines, inspect_model
 from agnostic_ig.exceptions import InvalidInputError, InvalidParameterError
@@ -253,7 +253,9 @@ def test_names_that_read_the_same():
 
 @pytest.mark.parametrize("model", [ON_ARRAYS, ON_FRAMES, ON_ARRAYS.predict])
 def test_an_array_with_the_wrong_number_of_columns(model):
-    with pytest.raises(InvalidInputError, match="X must have the 3 columns that LinearRegression was fitted on. Got 2"):
+    with pytest.raises(
+        InvalidInputError, match=r"X must have the 3 columns that LinearRegression was fitted on. Got 2"
+    ):
         IntegratedGradients(model, [0.0, 0.0]).explain(ROWS[:, :2])
 
 
@@ -352,11 +354,13 @@ def test_what_is_no_table(X, got):
 )
 @pytest.mark.parametrize("where", ["X", "baseline", "background"])
 def test_empty_tables(X, where):
-    with pytest.raises(InvalidInputError, match="must have at least one row and one column. Got shape"):
-        if where == "X":
-            explain(X)
-        else:
-            explain(frame(), baselines.Sample(X) if where == "background" else X)
+    uses = {
+        "X": lambda: explain(X),
+        "baseline": lambda: explain(frame(), X),
+        "background": lambda: explain(frame(), baselines.Sample(X)),
+    }
+    with pytest.raises(InvalidInputError, match=r"must have at least one row and one column. Got shape"):
+        uses[where]()
 
 
 @pytest.mark.parametrize(
@@ -365,19 +369,18 @@ def test_empty_tables(X, where):
     ids=["None", "str", "bytes", "int", "float", "dict", "class", "function", "set"],
 )
 def test_what_is_no_baseline(baseline):
-    message = (
-        "The 'baseline' parameter of IntegratedGradients must be a row, rows, or an object of agnostic_ig.baselines"
-    )
-    with pytest.raises(InvalidParameterError, match=message):
+    with pytest.raises(
+        InvalidParameterError, match=r"'baseline' parameter of IntegratedGradients must be a row, rows, or"
+    ):
         explain(ROWS, baseline)
 
 
 def test_a_baseline_of_three_dimensions_or_ragged_rows():
-    with pytest.raises(
-        InvalidInputError, match="'baseline' parameter of IntegratedGradients must be 2-D.*3 dimensions"
-    ):
+    with pytest.raises(InvalidInputError, match=r"'baseline' parameter .* must be 2-D.*3 dimensions"):
         explain(ROWS, ROWS[None])
-    with pytest.raises(InvalidInputError, match="must have the 3 columns of X. Got 2"):
+    with pytest.raises(
+        InvalidParameterError, match=r"'baseline' parameter .* must be a row, or rows of the same length"
+    ):
         explain(ROWS, [[1.0, 2.0, 3.0], [1.0]])
 
 

@@ -536,7 +536,9 @@ def test_some_errors_are_not_the_models(error):
 
 
 @pytest.mark.parametrize("options", [{}, {"n_jobs": 2, "batch_size": 2}, {"max_evaluations": 200}], ids=str)
-@pytest.mark.parametrize("function", [lambda X: X[:, 0] * X[:, 1], lambda X: (X[:, 0] > 0) * 1.0], ids=["smooth", "step"])
+@pytest.mark.parametrize(
+    "function", [lambda X: X[:, 0] * X[:, 1], lambda X: (X[:, 0] > 0) * 1.0], ids=["smooth", "step"]
+)
 def test_evaluations_are_those_that_the_model_saw(options, function):
     model = Recorder(function)
     e = IntegratedGradients(model, X[:3], **options).explain(X[3:10])

@@ -39,7 +39,13 @@ class Sample(Baseline):
     """
 
     def __init__(
-        self, X: Any, n: int | None = None, *, tol: float | None = None, max_n: int | None = None, random_state: Any = None
+        self,
+        X: Any,
+        n: int | None = None,
+        *,
+        tol: float | None = None,
+        max_n: int | None = None,
+        random_state: Any = None,
     ) -> None:
         self.X = check_background("Sample", X)
         self.n = check_integer("Sample", "n", n, at_least=2, allow_none=True)

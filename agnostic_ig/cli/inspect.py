@@ -18,8 +18,9 @@ __all__ = ["run"]
 def run(options: Namespace) -> None:
     """Print what `inspect_model` finds; see ``agnostic-ig inspect --help``."""
     model, digest = load(options)
+    rows = None if options.data is None else _rows(options, model)
     with about("--model"):
-        found = inspect_model(model, X=None if options.data is None else _rows(options, model))
+        found = inspect_model(model, X=rows)
     facts = {"file": options.model, "sha256": digest}
     if options.json:
         put(json.dumps(facts | found.to_dict(), indent=2, ensure_ascii=False))

@@ -35,8 +35,8 @@ OUR_ERRORS = tuple(
     if issubclass(found, Exception) and not issubclass(found, Warning)
 )
 
-# How functions name a path that they were given; on the command line the option is its name.
-PATH_PARAMETER = re.compile(r"^The 'path' parameter of \S+ must\b")
+# What messages of functions say -> what it is on the command line, where the option stands before the message.
+WORDS = {r"^The 'path' parameter of \S+ must\b": "must", r"\(as_text\)": "(--id COL)"}
 
 
 class FailedWorkError(Exception):
@@ -83,9 +83,15 @@ def about(option: str) -> Iterator[None]:
     except exceptions.MissingDependencyError:
         raise
     except OUR_ERRORS as error:
-        raise InvalidInputError(f"{option}: {PATH_PARAMETER.sub('must', str(error))}") from error
+        raise InvalidInputError(f"{option}: {_in_words_of_options(str(error))}") from error
     except OSError as error:
         raise InvalidInputError(f"{option}: {_words(error)}") from error
+
+
+def _in_words_of_options(message: str) -> str:
+    for pattern, word in WORDS.items():
+        message = re.sub(pattern, word, message)
+    return message
 
 
 @contextmanager

@@ -8,11 +8,12 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines._registry import read_model
-from agnostic_ig.engines.response import BlackBox
+from agnostic_ig.engines.response import BlackBox, Response
 from agnostic_ig.exceptions import EngineUnavailableError, EngineWarning
 
-__all__ = ["Built", "build_engine", "caller_stacklevel", "still_agrees"]
+__all__ = ["ENGINES", "Built", "build_engine", "caller_stacklevel", "read_engine", "still_agrees"]
 
+ENGINES = ("auto", "exact", "numeric")
 MAX_PROBES = 2000
 RECHECKED = 200  # rows of every later call; completeness is looked at on all of them anyway
 # Agreement asked of a structural engine, relative to the largest output: a few hundred roundings of a sum.
@@ -45,17 +46,9 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
     EngineUnavailableError
         If `choice` is "exact" and no exact engine serves this model.
     """
-    if choice == "numeric":
-        return Built(_numeric(black_box), "engine='numeric' was asked for")
-    try:
-        engine = read_model(black_box.response.model, black_box.response)
-    except Unsupported as reason:
-        if choice == "exact":
-            raise EngineUnavailableError(
-                f"The 'engine' parameter of {owner} is 'exact', but {reason}. "
-                "Use engine='auto' to let the numeric engine answer."
-            ) from None
-        return Built(_numeric(black_box), str(reason))
+    engine, why = read_engine(black_box.response, choice, owner)
+    if engine is None:
+        return Built(_numeric(black_box), why)
     rows = _probe_rows(engine, probes, black_box.codec.discrete)
     worst = _disagreement(engine, rows, black_box.ask_matrix(rows.copy()))
     if worst <= AGREEMENT[np.float64]:
@@ -68,6 +61,22 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
         raise EngineUnavailableError(f"The 'engine' parameter of {owner} is 'exact', but {text}.")
     warnings.warn(f"{text}; the numeric engine answers.", EngineWarning, stacklevel=caller_stacklevel())
     return Built(_numeric(black_box), text, worst, len(rows))
+
+
+def read_engine(response: Response, choice: str, owner: str) -> tuple[Any | None, str]:
+    """The exact engine of a model, not verified yet, or None, and why."""
+    if choice == "numeric":
+        return None, "engine='numeric' was asked for"
+    try:
+        engine = read_model(response.model, response)
+    except Unsupported as reason:
+        if choice == "exact":
+            raise EngineUnavailableError(
+                f"The 'engine' parameter of {owner} is 'exact', but {reason}. "
+                "Use engine='auto' to let the numeric engine answer."
+            ) from None
+        return None, str(reason)
+    return engine, engine.why
 
 
 def _numeric(black_box: BlackBox) -> Any:

@@ -40,6 +40,7 @@ class Asker:
         self._black_box = black_box
         self.moving = self._moving_players()
         self.jumps_at_half = self._half_jumpers()
+        self.moves_smoothly = np.zeros(len(block), dtype=bool)  # a minute step along the path moves the model
 
     def remaining(self, pairs: Any) -> np.ndarray:
         """Model rows that these pairs may still cost."""
@@ -113,6 +114,7 @@ class NumericEngine:
         error = np.zeros_like(values)
         open_pairs = np.flatnonzero(asker.moving.any(axis=1))
         moves = self._moves_smoothly(asker, open_pairs)
+        asker.moves_smoothly[open_pairs] = moves
         smooth, smooth_error, rest = integrate(asker, open_pairs[moves], settings.tol)
         stepped = np.sort(np.concatenate([open_pairs[~moves], rest]))
         refine(asker, stepped, settings, values, error)

@@ -18,21 +18,20 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._contract import Settings
-from agnostic_ig.engines.numeric_tie import Intervals, half_and_half, settle
+from agnostic_ig.engines.numeric_tie import NOTHING, Intervals, half_and_half, settle
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["HALF_WIDTH", "no_change", "refine", "settle_at_half"]
+__all__ = ["narrowest", "no_change", "refine", "settle_at_half"]
 
-# About 2**-21: float32 families round crossings that coincide in decimals apart by about 1e-7.
-NARROWEST = 5e-7
-HALF_WIDTH = NARROWEST / 2  # half the width of the interval in which discrete moves happen
+# Width of intervals that are cut no further. Stepped models may round to float32, which moves crossings that coincide
+# in decimals apart by about 1e-7; a model that moves with every minute step does not.
+NARROWEST = {"stepped": 5e-7, "mixed": 1e-8}
 BISECTIONS = 8  # a jump is found to 1/256 of its interval
 JUMP_TESTS = 2  # tests just before it, and as many just behind
-# Settlings of one oblique crossing from different places differ by about as much as each is off.
+# Settlings of one tie from evenly spread places: at an oblique crossing they differ.
 SETTLINGS = 4
+REACH = 2.0  # width of the interval of a settling, over that of the tie
 UNSTABLE = 1e-3  # difference of two settlings, relative to the largest share, from which a crossing counts as oblique
-# What counts as zero, relative to the change of the model (or a hundredth of its size, if that is more).
-NOTHING = 1e-10
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray
         np.add.at(values, now.pair[explained], credits[explained])
         _add_defect(error, now[explained], credits[explained], defect[explained])
         failed = now[~explained]
-        narrow = failed.high - failed.low <= NARROWEST
+        narrow = failed.high - failed.low <= narrowest(asker)[failed.pair]
         ties = Intervals.joined([ties, failed[narrow]])
         waiting = Intervals.joined([waiting, _cut(asker, failed[~narrow])])
     _settle_ties(asker, ties, threshold, values, error)
@@ -68,9 +67,14 @@ def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray
 
 def settle_at_half(asker: Any, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Attributions, and their error, of what happens at one half in these pairs."""
-    low, high = np.full(len(pairs), 0.5 - HALF_WIDTH), np.full(len(pairs), 0.5 + HALF_WIDTH)
+    low, high = 0.5 - narrowest(asker)[pairs] / 2, 0.5 + narrowest(asker)[pairs] / 2
     ends = asker.ask_path(pairs, low), asker.ask_path(pairs, high)
     return settle(asker, Intervals(pairs, low, high, *ends, asker.block.seeds[pairs]), no_change(asker)[pairs])
+
+
+def narrowest(asker: Any) -> np.ndarray:
+    """(n_pairs,): width of intervals that are cut no further, and of the one in which discrete moves happen."""
+    return np.where(asker.moves_smoothly, NARROWEST["mixed"], NARROWEST["stepped"])
 
 
 def no_change(asker: Any) -> np.ndarray:
@@ -94,8 +98,13 @@ def _first_intervals(asker: Any, pairs: np.ndarray, pieces: int) -> tuple[Interv
     f_high = asker.f_x[pair].copy()
     f_high[:-1][high[:-1] < 1.0] = f_low[1:][high[:-1] < 1.0]
     all_of_them = Intervals(pair, low, high, f_low, f_high, child_keys(asker.block.seeds[pair], number))
-    at_half = asker.jumps_at_half[pair] & (low == 0.5 - HALF_WIDTH)
+    at_half = _is_at_half(asker, all_of_them)
     return all_of_them[~at_half], all_of_them[at_half]
+
+
+def _is_at_half(asker: Any, intervals: Intervals) -> np.ndarray:
+    """The intervals in which discrete columns move."""
+    return asker.jumps_at_half[intervals.pair] & (intervals.low == 0.5 - narrowest(asker)[intervals.pair] / 2)
 
 
 def _pieces_of_pair(asker: Any, pair: int, pieces: int) -> tuple[np.ndarray, np.ndarray]:
@@ -105,7 +114,9 @@ def _pieces_of_pair(asker: Any, pair: int, pieces: int) -> tuple[np.ndarray, np.
     shift = 0.3 * (uniform(child_keys(asker.block.seeds[pair], np.arange(pieces))) - 0.5)
     cuts = (np.arange(pieces)[1:] + shift[1:]) / pieces
     if asker.jumps_at_half[pair]:
-        cuts = np.sort(np.append(cuts[np.abs(cuts - 0.5) > HALF_WIDTH], [0.5 - HALF_WIDTH, 0.5 + HALF_WIDTH]))
+        half_width = narrowest(asker)[pair] / 2
+        cuts = cuts[np.abs(cuts - 0.5) > half_width]
+        cuts = np.sort(np.append(cuts, [0.5 - half_width, 0.5 + half_width]))
     return np.append(0.0, cuts), np.append(cuts, 1.0)
 
 
@@ -217,20 +228,50 @@ def _add_defect(error: np.ndarray, done: Intervals, credits: np.ndarray, defect:
 # --- ties ----------------------------------------------------------------------------------------------------------
 
 
-def _settle_ties(asker: Any, ties: Intervals, threshold: np.ndarray, values: np.ndarray, error: np.ndarray) -> None:
-    """Settle ties as found and in wider intervals placed at random around them, and compare.
+def _settle_ties(
+    asker: Any, ties: Intervals, threshold: np.ndarray, values: np.ndarray, error: np.ndarray
+) -> None:
+    """Settle every tie in wider intervals that hold it at evenly spread places, and compare.
 
     A tie of axis-parallel crossings gives the same answer every time. At an oblique surface the answer depends on
     where in the interval the path crosses: then the mean is returned, and nothing better than the size of all
     shares is known of its error. What happens at one half has no place to be moved to.
     """
-    at_half = asker.jumps_at_half[ties.pair] & (ties.low == 0.5 - HALF_WIDTH)
-    _add(asker, ties[at_half], [settle(asker, ties[at_half], threshold[ties.pair[at_half]])], values, error)
-    ties = ties[~at_half]
-    settled = [settle(asker, ties, threshold[ties.pair])]
-    for number in range(1, SETTLINGS):
-        settled.append(settle(asker, _widened(asker, ties, number), threshold[ties.pair]))
+    at_half = _is_at_half(asker, ties)
+    touching = _touch(ties) & ~at_half
+    as_found = at_half | touching
+    credits, doubt = settle(asker, ties[as_found], threshold[ties.pair[as_found]])
+    own_size = np.abs(credits).sum(axis=1, keepdims=True) * asker.moving[ties.pair[as_found]][:, :, None]
+    _add(asker, ties[as_found], [(credits, doubt + own_size * touching[as_found][:, None, None])], values, error)
+    ties = ties[~as_found]
+    around = [_around(asker, ties, number) for number in range(SETTLINGS)]
+    settled = [settle(asker, wider, threshold[ties.pair]) for wider in around]
+    _discard_strangers(asker, ties, around, settled, threshold[ties.pair])
     _add(asker, ties, settled, values, error)
+
+
+def _touch(ties: Intervals) -> np.ndarray:
+    """Ties with another one right beside them: features that work against each other at an oblique crossing."""
+    order = np.lexsort((ties.low, ties.pair))
+    pair, low, high = ties.pair[order], ties.low[order], ties.high[order]
+    follows = np.append(False, (pair[1:] == pair[:-1]) & (low[1:] == high[:-1])) if len(ties) else np.zeros(0, bool)
+    touching = np.zeros(len(ties), dtype=bool)
+    touching[order] = follows | np.append(follows[1:], False)[: len(ties)]
+    return touching
+
+
+def _discard_strangers(
+    asker: Any, ties: Intervals, around: list[Intervals], settled: list, threshold: np.ndarray
+) -> None:
+    """Settlings that reached into something else are replaced by that of the tie itself, with doubt."""
+    change = ties.f_high - ties.f_low
+    for i, wider in enumerate(around):
+        strange = (np.abs(wider.f_high - wider.f_low - change) > threshold).any(axis=1)
+        strange &= ~asker.moves_smoothly[ties.pair]
+        if strange.any():
+            credits, doubt = settle(asker, ties[strange], threshold[strange])
+            settled[i][0][strange] = credits
+            settled[i][1][strange] = doubt + np.abs(credits).sum(axis=1, keepdims=True) * (credits != 0)
 
 
 def _add(asker: Any, ties: Intervals, settled: list, values: np.ndarray, error: np.ndarray) -> None:
@@ -245,10 +286,10 @@ def _add(asker: Any, ties: Intervals, settled: list, values: np.ndarray, error: 
     np.add.at(error, ties.pair, np.max([e for _, e in settled], axis=0) + spread + doubt)
 
 
-def _widened(asker: Any, ties: Intervals, number: int) -> Intervals:
-    """The same ties in intervals two to three times as wide, placed at random around them."""
-    width = ties.high - ties.low
-    stretch = [0.5 + uniform(child_keys(ties.key, 7000 + 10 * number + side)) for side in (0, 1)]
-    low, high = np.maximum(ties.low - width * stretch[0], 0.0), np.minimum(ties.high + width * stretch[1], 1.0)
+def _around(asker: Any, ties: Intervals, number: int) -> Intervals:
+    """The same ties in intervals REACH times as wide; the tie lies in part `number` of SETTLINGS equal parts of them."""
+    room = (REACH - 1.0) * (ties.high - ties.low)
+    place = (number + uniform(child_keys(ties.key, 7010 + number))) / SETTLINGS
+    low, high = np.maximum(ties.low - place * room, 0.0), np.minimum(ties.high + (1.0 - place) * room, 1.0)
     ends = asker.ask_path(ties.pair, low), asker.ask_path(ties.pair, high)
-    return Intervals(ties.pair, low, high, *ends, child_keys(ties.key, 7006 + number))
+    return Intervals(ties.pair, low, high, *ends, child_keys(ties.key, 7020 + number))

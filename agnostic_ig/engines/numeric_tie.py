@@ -8,12 +8,16 @@ import numpy as np
 from agnostic_ig.kernels.path_probe import shapley_of_subsets
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["Intervals", "half_and_half", "settle"]
+__all__ = ["NOTHING", "Intervals", "half_and_half", "settle"]
 
 MAX_ENUMERATED = 12  # players whose 2**k states are asked
 CONTEXTS = 4  # random states, beside "nobody moved" and "all moved", in which each player's effect is tried
 PERMUTATIONS = 32  # antithetic pairs beyond MAX_ENUMERATED players
-SIGMAS = 3.0  # standard errors that an error estimate from sampling covers
+# What counts as zero, relative to the change of the model (or a hundredth of its size, if that is more).
+NOTHING = 1e-10
+AGREED = 1e-7  # the same for the difference of forward and backward increments beside a smooth part
+# Error estimate from sampling: standard errors, and what n draws may have missed of the largest effect (rule of three).
+SIGMAS, MISSED = 4.0, 3.0
 
 
 class Intervals:
@@ -109,9 +113,11 @@ def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> tuple[np.ndarr
         return values, error
     forward, backward = ties.forward(asker), ties.backward(asker)
     values[:], error[:] = _close(ties, forward, backward)
+    # Beside a smooth part, everybody moves a little; a jump of one player is settled by both ends agreeing on it.
+    settled = asker.moves_smoothly[ties.pair] & (error.sum(axis=1) <= AGREED / NOTHING * threshold).all(axis=1)
     ties_of_pair = np.bincount(ties.pair, minlength=len(asker.block))[ties.pair]
     room = asker.remaining(ties.pair) // ties_of_pair
-    looked = np.flatnonzero(room >= CONTEXTS * (asker.moving[ties.pair].sum(axis=1) + 1))
+    looked = np.flatnonzero(~settled & (room >= CONTEXTS * (asker.moving[ties.pair].sum(axis=1) + 1)))
     active = np.zeros((len(ties), asker.columns.n_players), dtype=bool)
     active[looked] = _active_players(asker, ties[looked], threshold[looked], [forward[looked], backward[looked]])
     n_active = active.sum(axis=1)
@@ -169,7 +175,8 @@ def _sample(
         players = np.flatnonzero(active[i])
         gains = _permutation_gains(asker, ties, i, players)
         values[i, players] = gains.mean(axis=0)
-        error[i, players] = SIGMAS * gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
+        spread = SIGMAS * gains.std(axis=0, ddof=1) / np.sqrt(len(gains))
+        error[i, players] = spread + MISSED * np.abs(gains).max() / len(gains)
 
 
 def _permutation_gains(asker: Any, ties: Intervals, tie: int, players: np.ndarray) -> np.ndarray:

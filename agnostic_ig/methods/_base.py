@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from agnostic_ig.engines._build import Built, build_engine, still_agrees
+from agnostic_ig.engines._build import ENGINES, Built, build_engine, still_agrees
 from agnostic_ig.engines.response import BlackBox, Response
 from agnostic_ig.frames import container_of
 from agnostic_ig.parallel import check_n_jobs
@@ -79,7 +79,7 @@ class Explainer(BaseEstimator):
 
     def _check_common(self) -> None:
         """Parameters that mean the same for every method."""
-        check_choice(self._owner, "engine", self.engine, ("auto", "exact", "numeric"))
+        check_choice(self._owner, "engine", self.engine, ENGINES)
         check_integer(self._owner, "max_evaluations", self.max_evaluations, at_least=1, allow_none=True)
         check_n_jobs(self._owner, self.n_jobs)
         if not (isinstance(self.batch_size, str) and self.batch_size == "auto"):

@@ -154,8 +154,8 @@ def _baseline_array(owner: str, baseline: Any) -> np.ndarray:
     """Numbers as an array of numbers; what holds anything else as objects, so that numbers beside text stay numbers."""
     try:
         array = np.asarray(baseline)
-    except ValueError:  # rows of different lengths
-        array = np.asarray(baseline, dtype=object)
+    except ValueError:
+        raise invalid(owner, "baseline", "a row, or rows of the same length", baseline) from None
     if array.ndim == 0:
         hint = "For example agnostic_ig.baselines.Median(X_train), or Zero() for a row of zeros."
         raise invalid(owner, "baseline", "a row, rows, or an object of agnostic_ig.baselines", baseline, hint)

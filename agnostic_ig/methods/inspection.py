@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from agnostic_ig.baselines._base import BaselineRows
-from agnostic_ig.engines._build import build_engine
-from agnostic_ig.engines._contract import Unsupported
-from agnostic_ig.engines._registry import read_model
-from agnostic_ig.engines.response import BlackBox, resolve_response
+from agnostic_ig.baselines._base import Baseline, BaselineRows
+from agnostic_ig.engines._build import ENGINES, build_engine, read_engine
+from agnostic_ig.engines.response import BlackBox, Response, resolve_response
 from agnostic_ig.frames import check_table, take_rows
 from agnostic_ig.methods._inputs import prepare_inputs
+from agnostic_ig.validation import check_choice
 
 __all__ = ["Inspection", "inspect_model"]
 
@@ -96,7 +95,7 @@ def inspect_model(
     baseline : array-like or object of `agnostic_ig.baselines`, default=None
         As for `IntegratedGradients`; None: X is compared with its own first row.
     X : array-like of shape (n_samples, n_features), default=None
-        Rows to compare engine and model on. Without rows only the structure is read.
+        Rows to compare engine and model on; None: those of the baseline. Without any only the structure is read.
     response_method, engine : str, default="auto"
         As for `IntegratedGradients`.
 
@@ -109,6 +108,8 @@ def inspect_model(
     ------
     InvalidParameterError, InvalidInputError
         If the model is not fitted, or does not go with the rows.
+    EngineUnavailableError
+        If ``engine="exact"`` and no exact engine serves the model.
 
     Examples
     --------
@@ -120,10 +121,11 @@ def inspect_model(
     >>> report.engine, report.exact
     ('tree_ensemble', True)
     """
+    check_choice("inspect_model", "engine", engine, ENGINES)
     response = resolve_response("inspect_model", model, response_method)
     rows = X if X is not None else _rows_of(baseline)
     if rows is None:
-        return _from_structure(model, response)
+        return _from_structure(model, response, engine)
     given = baseline if baseline is not None else _first_row(rows)
     inputs = prepare_inputs("inspect_model", model, rows, given, None, None, None)
     black_box = BlackBox(response, inputs.codec)
@@ -149,23 +151,24 @@ def inspect_model(
 
 def _rows_of(baseline: Any) -> Any:
     """Rows that a baseline holds itself."""
-    return getattr(baseline, "X", None) if not hasattr(baseline, "shape") else None
+    if isinstance(baseline, Baseline):
+        return getattr(baseline, "X", None)
+    return baseline if len(getattr(baseline, "shape", ())) == 2 else None
 
 
 def _first_row(X: Any) -> Any:
     return take_rows(check_table("X", X), slice(0, 1))
 
 
-def _from_structure(model: Any, response: Any) -> Inspection:
+def _from_structure(model: Any, response: Response, choice: str) -> Inspection:
     """What can be said without a single row."""
     features = [str(name) for name in getattr(model, "feature_names_in_", [])]
-    outputs = [] if response.classes is None else response.output_names(len(response.classes))
-    try:
-        engine = read_model(model, response)
-    except Unsupported as reason:
-        return Inspection(type(model).__name__, "numeric", False, str(reason), response.name, outputs, features)
-    found = engine.name, engine.exact, engine.why, response.name
-    return Inspection(type(model).__name__, *found, outputs, features, facts=engine.facts)
+    outputs = response.output_names(len(response.classes)) if isinstance(response.classes, np.ndarray) else []
+    engine, why = read_engine(response, choice, "inspect_model")
+    said = {"response_method": response.name, "outputs": outputs, "features": features}
+    if engine is None:
+        return Inspection(type(model).__name__, "numeric", False, why, **said)
+    return Inspection(type(model).__name__, engine.name, engine.exact, why, **said, facts=engine.facts)
 
 
 def _cost(engine: Any, baseline: BaselineRows, per_row: float) -> str:
@@ -177,4 +180,3 @@ def _cost(engine: Any, baseline: BaselineRows, per_row: float) -> str:
 
     rows = BUDGETS["standard"] * n
     return f"up to {rows:,} model rows a case ({n:,} baseline(s)), about {rows * per_row:.2g} s of model time"
-
