@@ -84,7 +84,7 @@ class Intervals:
 
 
 def half_and_half(asker: Any, intervals: Intervals, values: np.ndarray, error: np.ndarray) -> None:
-    """Close intervals that can cost no more: half forward, half backward, their difference as error."""
+    """Close intervals that can cost no more: half forward, half backward, their whole difference as error."""
     if len(intervals) == 0:
         return
     credits, doubt = _close(intervals, intervals.forward(asker), intervals.backward(asker))
@@ -97,7 +97,7 @@ def _close(intervals: Intervals, forward: np.ndarray, backward: np.ndarray) -> t
     credits = (forward + backward) / 2
     gap = np.abs(credits.sum(axis=1) - (intervals.f_high - intervals.f_low))
     moved = (forward != 0) | (backward != 0)
-    return credits, np.abs(forward - backward) / 2 + gap[:, None, :] * moved
+    return credits, np.abs(forward - backward) + gap[:, None, :] * moved
 
 
 def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
