@@ -188,7 +188,6 @@ def _polars_kind(series: Any) -> str:
     dtype = series.dtype
     tests = {
         "time": dtype.is_temporal(),
-        "nested": dtype.is_nested(),
         "number": dtype.is_numeric(),
         "bool": str(dtype) == "Boolean",
     }

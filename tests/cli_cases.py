@@ -40,7 +40,7 @@ def make_text_table(n: int = 60) -> pd.DataFrame:
     """Text with gaps beside a number."""
     rng = np.random.default_rng(1)
     country = rng.choice(["FR", "DE", "IT"], n).astype(object)
-    country[10:20] = np.nan  # all missing in a batch of ten
+    country[:20] = np.nan  # all missing in two batches of ten, the first one among them
     return pd.DataFrame({"country": country, "amount": rng.normal(size=n), "fraud": rng.integers(0, 2, n)})
 
 

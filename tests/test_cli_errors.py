@@ -277,6 +277,17 @@ def test_surprises_are_one_line_too(bad, tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_error_of_ours_after_work_began_is_a_failure(bad, tmp_path, monkeypatch, capsys):
+    def damaged(*_, **__):
+        raise InvalidInputError("the file ends here")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(explain, "attribution_table", damaged)
+    done = run(capsys, *command(bad, {}))
+    assert (done.status, done.err) == (1, "agnostic-ig: error: the file ends here\n")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_too_little_memory_is_said(bad, tmp_path, monkeypatch, capsys):
     def exhausted(*_, **__):
         raise MemoryError
@@ -308,8 +319,7 @@ class Slow(RegressorMixin, BaseEstimator):
 def test_interruption_is_clean(bad, tmp_path):
     (bad / "slow_model.py").write_text(SLOW_MODEL)
     code = "import pickle, slow_model; pickle.dump(slow_model.Slow(), open('slow.pkl', 'wb'))"
-    os.spawnve(os.P_WAIT, sys.executable, [sys.executable, "-c", f"import os; os.chdir({str(bad)!r}); {code}"],
-               os.environ | {"PYTHONPATH": str(bad)})  # fmt: skip
+    assert run_process(program=["-c", code], paths=[bad], cwd=bad).status == 0
     more = {"--model": "{}/slow.pkl", "--trust-pickle": True, "--data": "{}/plain.csv"}
     with start(*command(bad, more), cwd=tmp_path, paths=[bad]) as process:
         for line in process.stdout:

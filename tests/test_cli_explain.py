@@ -1,9 +1,16 @@
 """``agnostic-ig explain``: the same numbers as the Python interface, whatever the files, batches and baselines."""
 
+import pickle
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from cli_cases import FEATURES, make_files, run
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 import agnostic_ig as aig
 from agnostic_ig.cli import baseline_choice, duration, explain
@@ -208,11 +215,21 @@ def test_text_that_is_missing_in_a_whole_batch_stays_text(files, explained):
     assert parts["attribution:country"].abs().max() > 0.01
 
 
-def test_true_and_false_with_gaps_in_some_batches(files, explained, tmp_path):
+def test_text_of_which_the_first_row_looks_like_a_number(files, explained):
+    codes = pd.DataFrame({"country": ["12", "FR", "12", "DE"] * 5, "amount": np.arange(20.0), "fraud": [0, 1] * 10})
+    encoder = make_column_transformer((OneHotEncoder(), ["country"]), remainder="passthrough")
+    model = make_pipeline(encoder, LogisticRegression()).fit(codes[["country", "amount"]], codes["fraud"])
+    (files.folder / "codes.pkl").write_bytes(pickle.dumps(model))
+    codes.to_csv(files.folder / "codes.csv", index=False)
+    table, _ = explained("codes.pkl", "--baseline", "median", data="codes.csv", options=["--label", "fraud"])
+    np.testing.assert_array_equal(table["prediction"], model.predict_proba(codes[["country", "amount"]])[:, 1])
+
+
+def test_true_and_false_with_gaps_in_some_batches_and_in_the_background(files, explained):
     flags = np.where(np.arange(60) < 30, files.table["hour"] > 12, None)
     table = files.table[["amount", "fraud"]].assign(amount=flags, hour=files.table["amount"])
     table.to_csv(files.folder / "flags.csv", index=False)
-    options = ["--label", "fraud", "--baseline", "median"]
+    options = ["--label", "fraud", "--background", files.folder / "flags.csv"]
     parts, _ = explained("forest.skops", "--batch-size", 20, data="flags.csv", options=options)
     whole, _ = explained("forest.skops", data="flags.csv", options=options, out="whole.parquet")
     pd.testing.assert_frame_equal(parts, whole, check_exact=True)
@@ -227,6 +244,7 @@ def test_report_and_table_together(files, explained, tmp_path):
     )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "forest.skops on data.csv" in page
+    assert re.search(r"Rows explained</th>\s*<td>60</td>", page)
     worst = table.loc[table["prediction"].idxmax(), "case"]
     assert worst in page  # cases are called by their id
     assert f"wrote       {tmp_path / 'out.parquet'}, {tmp_path / 'report.html'}" in out

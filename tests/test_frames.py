@@ -12,6 +12,7 @@ from sklearn.linear_model import LinearRegression
 
 from agnostic_ig import IntegratedGradients, baselines
 from agnostic_ig.exceptions import InvalidInputError, ModelError
+from agnostic_ig.frames import Codec
 
 NAMES = ["a", "b", "c"]
 ROWS = np.random.default_rng(1).integers(-8, 8, size=(5, 3)) / 4.0
@@ -239,6 +240,20 @@ def test_categories_that_x_does_not_know():
     for baseline in (["z"], pd.Series({"c": "z"}), pd.DataFrame({"c": pd.Categorical(["z"])})):
         with pytest.raises(InvalidInputError, match="'c' of baseline holds 'z', which is no category of X's column"):
             IntegratedGradients(lambda X: np.zeros(len(X)), baseline).explain(X)
+
+
+def test_categories_of_truth_values_are_categories():
+    X = pd.DataFrame({"c": pd.Categorical([True])})
+    with pytest.raises(InvalidInputError, match="'c' of baseline holds False, which is no category of X's column"):
+        IntegratedGradients(lambda X: np.zeros(len(X)), [False]).explain(X)
+
+
+@pytest.mark.parametrize("dtype", [float, np.float32, int, bool, object])
+def test_encoded_rows_are_nobodys_but_ours(dtype):
+    X = np.ones((3, 2), dtype=dtype)
+    rows = Codec.from_tables([("X", X)]).encode("X", X)
+    assert not np.shares_memory(rows, X)
+    assert (rows.dtype, rows.flags.c_contiguous, rows.flags.writeable) == (np.float64, True, True)
 
 
 def test_categories_in_another_order_are_the_same_categories():

@@ -105,6 +105,7 @@ def test_a_discrete_column_beside_smooth_ones():
         return X[:, 0] ** 2 * X[:, 1] + 2 * X[:, 2] * X[:, 0]
 
     e = numeric(f, [0.0, 0.0, 0.0], [[1.0, 1.0, 1.0]], categorical_features=[2])
+    assert e.n_evaluations[0] < 1000  # quadrature, not thousands of intervals
     np.testing.assert_allclose(e.values, [[2 / 3 + 1.0, 1 / 3, 1.0]], atol=1e-6)
     assert np.all(np.abs(e.values - [[5 / 3, 1 / 3, 1.0]]) <= e.error_estimate + 1e-12)
 
@@ -133,6 +134,21 @@ def test_an_effect_that_no_single_flag_shows():
     """Majority of three: no flag matters at either end, only in between."""
     e = numeric(lambda X: (X.sum(axis=1) > 1.5) * 1.0, np.zeros(3), np.ones((1, 3)), categorical_features=[0, 1, 2])
     np.testing.assert_allclose(e.values, np.full((1, 3), 1 / 3), atol=1e-12)
+
+
+def test_an_effect_that_begins_and_ends_inside_one_interval():
+    """x1 steps while x0 is in a band a hundredth wide: before and behind the band nothing of it is left to see.
+
+    Intervals a sixty-fourth wide find it by their tests at random places inside, mostly; "thorough" cuts finer.
+    """
+
+    def f(X):
+        return ((X[:, 0] > 0.3) & (X[:, 0] < 0.31)) * (1.0 + (X[:, 1] > 0.305))
+
+    runs = [numeric(f, [0.0, 0.0], [[1.0, 1.0]], random_state=seed).values[0] for seed in range(20)]
+    assert sum(np.allclose(values, [-1.0, 1.0], atol=1e-9) for values in runs) >= 10
+    e = numeric(f, [0.0, 0.0], [[1.0, 1.0]], thoroughness="thorough")
+    np.testing.assert_allclose(e.values, [[-1.0, 1.0]], atol=1e-9)
 
 
 def test_counts_are_exact_and_batches_change_nothing():

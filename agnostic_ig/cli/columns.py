@@ -11,7 +11,7 @@ from agnostic_ig.streaming import Table, open_table
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Layout", "choose_columns", "known_levels", "open_with", "with_levels"]
+__all__ = ["Layout", "choose_columns", "find_levels", "known_levels", "open_with", "with_levels"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,17 @@ def open_with(option: str, path: str, columns: Sequence[str], ids: Sequence[str]
 def known_levels(frame: "DataFrame", names: Sequence[str]) -> set[str]:
     """Columns that hold text or categories."""
     return {name for name in names if frame[name].dtype.kind == "O" and not frame[name].isna().all()}
+
+
+def find_levels(table: Table, names: Sequence[str]) -> set[str]:
+    """Columns that hold text or categories, read until every column has shown a value."""
+    levels, silent = set(), set(names)
+    for batch in table:
+        levels |= known_levels(batch, names)
+        silent = {name for name in silent if batch[name].isna().all()}
+        if not silent:
+            break
+    return levels
 
 
 def with_levels(frame: "DataFrame", levels: set[str]) -> "DataFrame":

@@ -5,7 +5,7 @@ import time
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,16 @@ from sklearn.base import is_outlier_detector
 
 from agnostic_ig.cli.attribution_table import attribution_table, output_columns
 from agnostic_ig.cli.baseline_choice import FixedBaseline, check_baseline_options, choose_baseline
-from agnostic_ig.cli.columns import Layout, choose_columns, known_levels, open_with, with_levels
+from agnostic_ig.cli.columns import Layout, choose_columns, find_levels, known_levels, open_with, with_levels
 from agnostic_ig.cli.destinations import check_new_file, staged
 from agnostic_ig.cli.duration import SIZES, seconds_for, spoken
 from agnostic_ig.cli.labels import choose_target
-from agnostic_ig.cli.messages import PROGRAM, say, working
+from agnostic_ig.cli.messages import PROGRAM, about, say, working
 from agnostic_ig.cli.model_file import load, name_of
 from agnostic_ig.cli.survey import Survey, look_at
 from agnostic_ig.engines.response import Response, resolve_response
 from agnostic_ig.exceptions import InvalidInputError
+from agnostic_ig.frames import take_rows
 from agnostic_ig.methods._targets import resolve_target
 from agnostic_ig.methods.integrated_gradients import IntegratedGradients
 from agnostic_ig.report import write_report
@@ -61,7 +62,6 @@ class Job:
     explainer: Any
     target: Any
     towards: str
-    levels: set[str] = field(default_factory=set)
 
     def explained(self) -> Iterator[tuple["DataFrame", Explanation]]:
         """Carried columns and explanation of every batch."""
@@ -73,7 +73,7 @@ class Job:
 
     def features_of(self, batch: "DataFrame") -> "DataFrame":
         """What the model gets of a batch."""
-        return with_levels(batch[self.layout.features], self.levels)
+        return with_levels(batch[self.layout.features], self.survey.levels)
 
     def _row_names(self, batch: "DataFrame", n_before: int) -> Any:
         """The id where there is one, else the place in the file from 1 on."""
@@ -115,27 +115,34 @@ def _prepare(options: Namespace) -> Job:
     say("model", f"{type(model).__name__} of {name_of(options.model)} (SHA-256 {digest})")
     labels_elsewhere = options.background is not None and str(options.baseline).startswith("class:")
     layout = choose_columns(options.data, model, options.label, options.ids, may_lack_label=labels_elsewhere)
-    target, is_single = _choose_target(options, layout, response)
-    _check_carried(options, layout, is_single)
     baseline = choose_baseline(options, layout.features)
-    survey = look_at(_open(options, layout, options.batch_size), layout.features, response)
-    levels = set(survey.levels)
-    if isinstance(baseline, FixedBaseline):
-        levels |= known_levels(baseline.fixed.rows, layout.features)
+    levels = _find_levels(options, layout, baseline)
+    target, is_single = _choose_target(options, layout, response, levels)
+    _check_carried(options, layout, is_single)
+    survey = look_at(_open(options, layout, options.batch_size), layout.features, response, levels)
     _check_report_size(options, layout, survey)
     _say_plan(options, layout, survey, baseline)
     table = _open(options, layout, survey.n_rows if options.report else options.batch_size)
     towards = "down" if is_outlier_detector(model) else "up"
-    return Job(options, layout, table, survey, _explainer(options, model, baseline, layout), target, towards, levels)
+    return Job(options, layout, table, survey, _explainer(options, model, baseline, layout), target, towards)
 
 
 def _open(options: Namespace, layout: Layout, rows: int) -> Table:
     return open_with("--data", options.data, [*layout.features, *layout.carried], layout.ids, rows)
 
 
-def _choose_target(options: Namespace, layout: Layout, response: Response) -> tuple[Any, bool]:
+def _find_levels(options: Namespace, layout: Layout, baseline: Any) -> set[str]:
+    """Columns that hold text in the data or in the baseline: the other may not know any of its values."""
+    with about("--data"):
+        levels = find_levels(_open(options, layout, 10_000), layout.features)
+    rows = known_levels(baseline.fixed.rows, layout.features) if isinstance(baseline, FixedBaseline) else set()
+    return levels | rows
+
+
+def _choose_target(options: Namespace, layout: Layout, response: Response, levels: set[str]) -> tuple[Any, bool]:
     """The target, and whether one output is explained; a row of the data tells how many outputs there are."""
-    n_outputs = look_at(_open(options, layout, 1), layout.features, response, n_most=1).n_outputs
+    table = _open(options, layout, options.batch_size)
+    n_outputs = look_at(table, layout.features, response, levels, n_most=1).n_outputs
     target = choose_target(options.target, response, n_outputs)
     return target, resolve_target(PROGRAM, target, response, n_outputs, 1).single
 
@@ -178,7 +185,7 @@ def _say_duration(job: Job) -> None:
     """Warn of a long job before it begins, and of what would shorten it."""
     if job.survey.n_rows < WORTH_TIMING:
         return
-    batch = next(iter(_open(job.options, job.layout, SIZES[-1])))
+    batch = take_rows(next(iter(job.table)), slice(0, SIZES[-1]))
     seconds = seconds_for(job.explainer, job.features_of(batch), job.target, job.survey.n_rows)
     if seconds > LONG_SECONDS:
         say("", f"this will take about {spoken(seconds)}. {SHORTER}")

@@ -4,7 +4,7 @@ import json
 from argparse import Namespace
 from typing import Any
 
-from agnostic_ig.cli.columns import choose_columns, open_with, with_levels
+from agnostic_ig.cli.columns import choose_columns, find_levels, open_with, with_levels
 from agnostic_ig.cli.messages import PROGRAM, about, put
 from agnostic_ig.cli.model_file import load
 from agnostic_ig.cli.survey import look_at
@@ -32,5 +32,8 @@ def _rows(options: Namespace, model: Any) -> Any:
     """The first rows of ``--data``, as many as are compared."""
     layout = choose_columns(options.data, model, options.label, options.ids)
     table = open_with("--data", options.data, layout.features, rows=MAX_PROBES)
-    levels = look_at(table, layout.features, resolve_response(PROGRAM, model, "auto"), MAX_PROBES).levels
+    with about("--data"):
+        levels = find_levels(table, layout.features)
+    response = resolve_response(PROGRAM, model, "auto")
+    levels = look_at(table, layout.features, response, levels, MAX_PROBES).levels
     return with_levels(next(iter(table))[layout.features], levels)

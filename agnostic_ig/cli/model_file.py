@@ -7,7 +7,7 @@ from typing import Any
 from agnostic_ig.cli.messages import about
 from agnostic_ig.model_files import file_sha256, load_model
 
-__all__ = ["load"]
+__all__ = ["load", "name_of"]
 
 
 def load(options: Namespace) -> tuple[Any, str]:

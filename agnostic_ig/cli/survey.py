@@ -30,19 +30,21 @@ class Survey:
     levels: set[str]
 
 
-def look_at(table: Table, features: Sequence[str], response: Response, n_most: int | None = None) -> Survey:
-    """Ask the model about every row, or about the first `n_most`.
+def look_at(
+    table: Table, features: Sequence[str], response: Response, levels: set[str], n_most: int | None = None
+) -> Survey:
+    """Ask the model about every row, or about the first `n_most`; `levels` are columns known to hold text.
 
     Raises
     ------
     InvalidInputError
         The model does not take a row, or the file is damaged further down.
     """
-    n_rows, n_outputs, levels = 0, 0, set()
+    n_rows, n_outputs = 0, 0
     with about("--data"):
         for batch in table:
             X = take_rows(batch[list(features)], slice(0, n_most))
-            levels |= known_levels(X, features)
+            levels = levels | known_levels(X, features)
             n_outputs = _ask(response, with_levels(X, levels), table.path.name, n_rows)
             n_rows += len(X)
             if n_most is not None:
