@@ -63,8 +63,9 @@ def _check_array(label: str, table: Any) -> np.ndarray:
 
 def check_names(label: str, names: Sequence[Any], wanted: Sequence[Any]) -> None:
     """The same names, in whatever order."""
-    missing = [name for name in wanted if name not in names]
-    extra = [name for name in names if name not in wanted]
+    known, asked = set(names), set(wanted)
+    missing = [name for name in wanted if name not in known]
+    extra = [name for name in names if name not in asked]
     if missing or extra or len(names) != len(wanted):
         parts = [f"{word} {shorten(some)}" for word, some in (("lacks", missing), ("has unknown", extra)) if some]
         raise InvalidInputError(

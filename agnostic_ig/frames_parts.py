@@ -109,9 +109,7 @@ def _split_index(index: Any, name: str, arrays: Arrays) -> Layout:
     arrays[f"{name}.names"] = _objects(list(index.names))
     if type(index).__name__ == "RangeIndex":
         return {"range": [index.start, index.stop, index.step]}
-    levels = [
-        _split_series(index.get_level_values(i), f"{name}.level{i}", arrays) for i in range(index.nlevels)
-    ]
+    levels = [_split_series(index.get_level_values(i), f"{name}.level{i}", arrays) for i in range(index.nlevels)]
     return {
         "levels": levels,
         "multi": type(index).__name__ == "MultiIndex",
@@ -292,9 +290,7 @@ _SCALARS: dict[str, tuple[Callable, Callable]] = {
     "Timestamp": (
         lambda value: [value.isoformat(), None if value.tz is None else str(value.tz), value.unit],
         lambda pandas, text, zone, unit: (
-            pandas.Timestamp(text).tz_convert(zone).as_unit(unit)
-            if zone
-            else pandas.Timestamp(text).as_unit(unit)
+            pandas.Timestamp(text).tz_convert(zone).as_unit(unit) if zone else pandas.Timestamp(text).as_unit(unit)
         ),
     ),
     "Timedelta": (

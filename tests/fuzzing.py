@@ -89,9 +89,7 @@ def model_families() -> dict[str, Callable[[], Any]]:
         "svr": lambda: svm.NuSVR(),
         "one_class": lambda: svm.OneClassSVM(kernel="poly"),
         "k_means": lambda: cluster.KMeans(n_clusters=3, n_init=1, random_state=0),
-        "splines": lambda: make_pipeline(
-            SplineTransformer(), StandardScaler(), linear_model.LogisticRegression()
-        ),
+        "splines": lambda: make_pipeline(SplineTransformer(), StandardScaler(), linear_model.LogisticRegression()),
         "network": lambda: neural_network.MLPClassifier((5,), max_iter=5, random_state=0),
         "calibrated": lambda: calibration.CalibratedClassifierCV(forest, method="isotonic", cv=2),
         "stacked": lambda: ensemble.StackingClassifier([("f", forest)], final_estimator=forest, cv=2),
@@ -262,9 +260,7 @@ def run_model_file_campaign(n: int, seed: int) -> dict[str, int]:
     import skops.io
 
     counts = dict.fromkeys((*OUTCOMES, "crash", "hang"), 0)
-    files = {
-        name: (skops.io.dumps(model), answers(model, probe_rows())) for name, model in fitted_models().items()
-    }
+    files = {name: (skops.io.dumps(model), answers(model, probe_rows())) for name, model in fitted_models().items()}
     names = sorted(files)
     for trial in range(n):
         rng = np.random.default_rng((seed, trial))
@@ -320,9 +316,7 @@ def _try_file(path: Path, expected: dict[str, np.ndarray], load: Callable[[Path]
         found = answers(model, probe_rows())
     except Exception:
         _finish("error")
-    same = all(
-        word in found and np.array_equal(found[word], expected[word], equal_nan=True) for word in expected
-    )
+    same = all(word in found and np.array_equal(found[word], expected[word], equal_nan=True) for word in expected)
     _finish("same" if same else "different")
 
 

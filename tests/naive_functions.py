@@ -163,9 +163,7 @@ HAND = "by hand: "
 KNOWN = [
     Known("linear", lambda z: 3 * z[:, 0] - 2 * z[:, 1] + 7, (2, 5), (1, -1), (3, -12), HAND + "w_j d_j"),
     Known("cube of a sum", lambda z: (z[:, 0] + z[:, 1]) ** 3, (5, 1), (0, 0), (180, 36), SN),
-    Known(
-        "product", lambda z: z[:, 0] * z[:, 1], (3, 2), (1, 1), (3, 2), HAND + "2 ∫(1 + a) da, ∫(1 + 2a) da"
-    ),
+    Known("product", lambda z: z[:, 0] * z[:, 1], (3, 2), (1, 1), (3, 2), HAND + "2 ∫(1 + a) da, ∫(1 + 2a) da"),
     Known(
         "square times",
         lambda z: z[:, 0] ** 2 * z[:, 1],

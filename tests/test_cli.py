@@ -11,7 +11,9 @@ from cli_cases import FEATURES, is_one_error_line, make_files, run, run_process,
 
 import agnostic_ig as aig
 from agnostic_ig import cli
+from agnostic_ig.cli.labels import find_label
 from agnostic_ig.cli.messages import as_one_line
+from agnostic_ig.exceptions import InvalidInputError
 from agnostic_ig.model_files import file_sha256
 
 HEAVY = {"numpy", "scipy", "sklearn", "numba", "pandas", "pyarrow", "joblib", "skops", "plotly", "jinja2"}
@@ -170,3 +172,30 @@ def test_inspect_of_wrong_input(files, capsys, arguments, message):
     done = run(capsys, "inspect", *(one.replace("{}", str(files.folder)) for one in arguments))
     assert (done.status, is_one_error_line(done.err), done.out) == (2, True, "")
     assert re.search(message, done.err)
+
+
+# --- labels -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "labels", "found"),
+    [
+        ("1", [0, 1], 1),
+        ("1", [0.0, 1.0], 1.0),
+        ("1.0", [0, 1], 1),
+        ("-1", [-1, 1], -1),
+        ("01", ["1", "01"], "01"),
+        ("1", [1, "1"], 1),
+        ("true", [False, True], True),
+        ("0,yes", [(0, "no"), (0, "yes")], (0, "yes")),
+    ],
+)
+def test_labels_are_found_as_they_are_written(text, labels, found):
+    assert find_label("--target", text, labels) == found
+    assert type(find_label("--target", text, labels)) is type(found)
+
+
+@pytest.mark.parametrize(("text", "labels"), [("1", ["one"]), ("1", [False, True]), ("nan", [0.5]), ("yes", ["Yes"])])
+def test_labels_are_not_guessed(text, labels):
+    with pytest.raises(InvalidInputError, match=f"--target: '{text}' is none of the labels there are"):
+        find_label("--target", text, labels)

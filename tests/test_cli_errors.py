@@ -16,7 +16,6 @@ from cli_cases import FEATURES, is_one_error_line, make_files, run, run_process,
 from sklearn.linear_model import LogisticRegression
 
 from agnostic_ig.cli import explain
-from agnostic_ig.cli.labels import find_label
 from agnostic_ig.exceptions import InvalidInputError
 
 
@@ -214,6 +213,29 @@ def test_wrong_input_in_a_process_of_its_own(bad, tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("library", "arguments"),
+    [
+        ("pyarrow", ["demo"]),
+        ("plotly", ["demo"]),
+        ("pandas", ["explain", "--out", "out.csv"]),
+        ("pyarrow", ["explain", "--out", "out.parquet"]),
+        ("jinja2", ["explain", "--report", "report.html"]),
+        ("skops", ["explain", "--out", "out.csv"]),
+    ],
+)
+def test_missing_libraries_are_noticed_before_work(bad, tmp_path, monkeypatch, capsys, library, arguments):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == library]:
+        monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setitem(sys.modules, library, None)
+    inputs = ["--model", bad / "forest.skops", "--data", bad / "data.csv", "--baseline", "zero"]
+    done = run(capsys, *arguments, *(inputs if arguments[0] == "explain" else []))
+    assert (done.status, is_one_error_line(done.err)) == (2, True)
+    assert f'needs {library}, which is not installed: pip install "agnostic-ig[app]"' in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_report_of_too_many_values_is_refused(bad, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(explain, "MAX_REPORT_VALUES", 4 * 59)
@@ -299,6 +321,7 @@ def test_too_little_memory_is_said(bad, tmp_path, monkeypatch, capsys):
 
 
 SLOW_MODEL = """
+import time
 from sklearn.base import BaseEstimator, RegressorMixin
 
 class Slow(RegressorMixin, BaseEstimator):
@@ -348,30 +371,3 @@ def test_warnings_are_lines_and_repeated_ones_are_counted(bad, tmp_path, monkeyp
     assert lines[0].startswith("agnostic-ig: warning: ")
     assert "did not reach tol=1e-09" in lines[0]
     assert lines[1:] == ["agnostic-ig: warning: and 2 more like it (BudgetWarning)"]
-
-
-# --- labels -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "labels", "found"),
-    [
-        ("1", [0, 1], 1),
-        ("1", [0.0, 1.0], 1.0),
-        ("1.0", [0, 1], 1),
-        ("-1", [-1, 1], -1),
-        ("01", ["1", "01"], "01"),
-        ("1", [1, "1"], 1),
-        ("true", [False, True], True),
-        ("0,yes", [(0, "no"), (0, "yes")], (0, "yes")),
-    ],
-)
-def test_labels_are_found_as_they_are_written(text, labels, found):
-    assert find_label("--target", text, labels) == found
-    assert type(find_label("--target", text, labels)) is type(found)
-
-
-@pytest.mark.parametrize(("text", "labels"), [("1", ["one"]), ("1", [False, True]), ("nan", [0.5]), ("yes", ["Yes"])])
-def test_labels_are_not_guessed(text, labels):
-    with pytest.raises(InvalidInputError, match=f"--target: '{text}' is none of the labels there are"):
-        find_label("--target", text, labels)

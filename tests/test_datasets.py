@@ -106,17 +106,13 @@ def test_two_loads_share_nothing():
 
 
 def test_unknown_version():
-    message = (
-        r"The 'version' parameter of load_email_fraud must be one of 'fraud', 'full'\. Got '5%' instead\."
-    )
+    message = r"The 'version' parameter of load_email_fraud must be one of 'fraud', 'full'\. Got '5%' instead\."
     with pytest.raises(InvalidParameterError, match=message):
         load_email_fraud("5%")
 
 
 def test_as_frame_must_be_a_flag():
-    with pytest.raises(
-        InvalidParameterError, match="'as_frame' parameter of load_email_fraud must be True or False"
-    ):
+    with pytest.raises(InvalidParameterError, match="'as_frame' parameter of load_email_fraud must be True or False"):
         load_email_fraud(as_frame="yes")
 
 

@@ -77,9 +77,7 @@ def test_what_does_not_fit_is_refused(changes, message):
 
 
 def test_smoothgrad_has_no_base():
-    e = make(
-        base_values=None, convergence_delta=None, smoothed_predictions=np.arange(4.0), method="SmoothGrad"
-    )
+    e = make(base_values=None, convergence_delta=None, smoothed_predictions=np.arange(4.0), method="SmoothGrad")
     assert e[1:3].smoothed_predictions.tolist() == [1.0, 2.0]
     assert e[1].base_values is None
     assert list(e.to_frame().columns) == [*NAMES, "prediction"]

@@ -152,9 +152,7 @@ def test_sums_of_absolute_values_overstate():
 # --- cohorts and contrasts --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "wrap", [list, np.array, pd.Series, pl.Series, lambda x: pd.Series(x, dtype="category")]
-)
+@pytest.mark.parametrize("wrap", [list, np.array, pd.Series, pl.Series, lambda x: pd.Series(x, dtype="category")])
 def test_cohorts(wrap):
     e = make()
     cohorts = e.cohorts(wrap(["web", "shop", "shop", "web"]))

@@ -89,9 +89,7 @@ def test_shap_gets_the_same_numbers(shap):
 
 @pytest.mark.usefixtures("shap")
 def test_shap_gets_numbers_where_data_are_numbers():
-    frame = pl.DataFrame(
-        {"amount": [1, None, 3, 4], "hour": [0.5, 1.5, None, 2.5], "country": [True, False] * 2}
-    )
+    frame = pl.DataFrame({"amount": [1, None, 3, 4], "hour": [0.5, 1.5, None, 2.5], "country": [True, False] * 2})
     data = make(data=frame).to_shap().data
     assert data.dtype == np.float64
     assert data[0].tolist() == [1.0, 0.5, 1.0]

@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from agnostic_ig import IntegratedGradients, baselines, inspect_model
 from agnostic_ig.exceptions import InvalidInputError, InvalidParameterError
+from agnostic_ig.numerics.hashing import keys_of_rows
 
 NAMES = ["a", "b", "c"]
 ROWS = np.random.default_rng(1).integers(-8, 8, size=(5, 3)) / 4.0  # every container and float32 holds them exactly
@@ -416,6 +417,15 @@ def test_the_order_of_rows_gives_the_same_bits():
     order = np.random.default_rng(0).permutation(40)
     e, wanted = ig.explain(X[:40][order]), ig.explain(X[:40])
     np.testing.assert_array_equal(e.values, wanted.values[order])
+
+
+def test_keys_of_rows_depend_on_every_bit_that_means_something():
+    rows = np.array([[1.0, 2.0], [2.0, 1.0], [np.nextafter(1.0, 2.0), 2.0], [0.0, np.nan], [-0.0, -np.nan], [1.0, 2.0]])
+    keys = keys_of_rows(3, rows)
+    assert keys[0] == keys[5]
+    assert keys[3] == keys[4], "minus zero is zero, and one NaN is like another"
+    assert len(set(keys.tolist())) == 4
+    assert (keys_of_rows(4, rows) != keys).all()
 
 
 def test_a_row_has_the_same_answer_in_any_company():

@@ -42,8 +42,7 @@ CALLS = {
     "constructor": node("ConstructorFromReduceNode", CHECK, "check_array", content=words("x")),
     "list": node("ListNode", CHECK, "check_array", content=[words("x")]),
     "dict": node("DictNode", CHECK, "check_array", content={}, key_types=words()),
-    "key": attributes(x=words())
-    | {"key_types": words() | {"content": [node("TypeNode", CHECK, "check_array")]}},
+    "key": attributes(x=words()) | {"key_types": words() | {"content": [node("TypeNode", CHECK, "check_array")]}},
     "array": node("NdArrayNode", CHECK, "check_array", type="numpy", file="a.npy"),
     "generator": node("RandomStateNode", CHECK, "check_array", content=attributes()),
     "loss": node("LossNode", CHECK, "check_array", content=attributes(), __reduce__={"args": words("x")}),
@@ -81,10 +80,7 @@ def doubling(levels: int) -> dict[str, Any]:
 
 
 def many_arrays(times: int) -> dict[str, Any]:
-    arrays = [
-        node("NdArrayNode", "numpy", "ndarray", type="numpy", file="a.npy", __id__=i + 1)
-        for i in range(times)
-    ]
+    arrays = [node("NdArrayNode", "numpy", "ndarray", type="numpy", file="a.npy", __id__=i + 1) for i in range(times)]
     return node("ListNode", "builtins", "list", content=arrays)
 
 

@@ -44,9 +44,7 @@ def fitted() -> dict[str, Any]:
 def mixed_frame() -> pd.DataFrame:
     frame = pd.DataFrame(X, columns=["a", "b", "c", "d"])
     frame.loc[3, "a"] = np.nan
-    return frame.assign(
-        colour=pd.Categorical(np.where(y == 1, "red", "blue")), word=np.where(X[:, 2] > 0, "u", "v")
-    )
+    return frame.assign(colour=pd.Categorical(np.where(y == 1, "red", "blue")), word=np.where(X[:, 2] > 0, "u", "v"))
 
 
 def frame_models() -> dict[str, Any]:
@@ -63,9 +61,7 @@ def frame_models() -> dict[str, Any]:
     )
     frame = mixed_frame()
     hist = ensemble.HistGradientBoostingClassifier(max_iter=3, categorical_features="from_dtype")
-    search = model_selection.GridSearchCV(
-        linear_model.LogisticRegression(), {"C": [1.0]}, cv=2, scoring="accuracy"
-    )
+    search = model_selection.GridSearchCV(linear_model.LogisticRegression(), {"C": [1.0]}, cv=2, scoring="accuracy")
     return {
         "pipeline": (pipeline.make_pipeline(columns, linear_model.LogisticRegression()).fit(frame, y), frame),
         "hist_frame": (hist.fit(frame.drop(columns="word"), y), frame.drop(columns="word")),
@@ -160,9 +156,7 @@ def linear_kernel(A: np.ndarray, B: np.ndarray) -> np.ndarray:
 def test_kernels_of_ones_own(tmp_path: Path) -> None:
     own, given = svm.SVC(kernel=linear_kernel).fit(X, y), svm.SVC(kernel="precomputed").fit(X @ X.T, y)
     joblib.dump(own, tmp_path / "own.pkl")
-    np.testing.assert_array_equal(
-        load_model(tmp_path / "own.pkl", trust_pickle=True).predict(X), own.predict(X)
-    )
+    np.testing.assert_array_equal(load_model(tmp_path / "own.pkl", trust_pickle=True).predict(X), own.predict(X))
     np.testing.assert_array_equal(load_model(saved(given, tmp_path)).predict(X @ X.T), given.predict(X @ X.T))
 
 
@@ -187,9 +181,7 @@ def test_sha256(fitted: dict[str, Any], tmp_path: Path) -> None:
     assert load_model(path, sha256=f" {digest.upper()}\n").predict(X).shape == y.shape
     with pytest.raises(UnsafeFileError, match=rf"digest {digest}, but {'0' * 64} was asked for"):
         load_model(path, sha256="0" * 64)
-    with pytest.raises(
-        InvalidParameterError, match="'sha256' parameter of load_model must be None or 64 hexa"
-    ):
+    with pytest.raises(InvalidParameterError, match="'sha256' parameter of load_model must be None or 64 hexa"):
         load_model(path, sha256="12ab")
 
 
@@ -232,9 +224,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
 
 
 def test_not_a_model(tmp_path: Path) -> None:
-    with pytest.raises(
-        InvalidInputError, match=r"holds a StandardScaler, which is not a model.*predict_proba"
-    ):
+    with pytest.raises(InvalidInputError, match=r"holds a StandardScaler, which is not a model.*predict_proba"):
         load_model(saved(preprocessing.StandardScaler().fit(X), tmp_path))
     joblib.dump(ensemble.RandomForestClassifier, tmp_path / "class.pkl")
     with pytest.raises(InvalidInputError, match="which is not a model"):

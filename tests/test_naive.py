@@ -54,9 +54,7 @@ def swap_features(tree):
     if isinstance(tree, Leaf):
         return tree
     feature = {0: 1, 1: 0}.get(tree.feature, tree.feature)
-    return Node(
-        feature, tree.threshold, swap_features(tree.left), swap_features(tree.right), tree.missing_left
-    )
+    return Node(feature, tree.threshold, swap_features(tree.left), swap_features(tree.right), tree.missing_left)
 
 
 @pytest.mark.parametrize("link", LINKS)
@@ -95,9 +93,7 @@ def test_halves_of_the_path_add_up():
         model = naive.random_forest(rng, 3, 3, 4, [range(1, 8)] * 3, link=link)  # crossings at eighths
         x, b = corner(rng, 3, 0.0, 8.0)
         middle = [b_j + 7 / 16 * (x_j - b_j) for x_j, b_j in zip(x, b, strict=True)]
-        halves = zip(
-            integrated_gradients(model, x, middle), integrated_gradients(model, middle, b), strict=True
-        )
+        halves = zip(integrated_gradients(model, x, middle), integrated_gradients(model, middle, b), strict=True)
         assert integrated_gradients(model, x, b) == [after + before for after, before in halves]
 
 
@@ -121,9 +117,7 @@ def test_an_output_that_a_tree_feeds():
 
 
 def test_a_lone_jump_under_softmax_is_the_change_of_softmax():
-    model = Forest(
-        [Node(0, 0.5, Leaf((0, 0, 0)), Leaf((1, -2, 0)))], intercept=(0.0, 0.5, 1.0), link="softmax"
-    )
+    model = Forest([Node(0, 0.5, Leaf((0, 0, 0)), Leaf((1, -2, 0)))], intercept=(0.0, 0.5, 1.0), link="softmax")
     powers = np.exp([[0.0, 0.5, 1.0], [1.0, -1.5, 1.0]])
     before, after = powers / powers.sum(axis=1, keepdims=True)
     (values,) = integrated_gradients(model, [1], [0])

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from recorder import Recorder
 from sklearn.base import clone
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import BaggingRegressor, GradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeRegressor
 
 import agnostic_ig
 from agnostic_ig import IntegratedGradients, baselines, inspect_model
@@ -309,6 +310,32 @@ def test_a_model_fitted_again_is_read_again():
     assert e.exact
     np.testing.assert_array_equal(e.values, IntegratedGradients(model, X[0]).explain(X[1:4]).values)
     np.testing.assert_allclose(e.values.sum(axis=1), model.predict(X[1:4]) - model.predict(X[:1]), atol=1e-12)
+
+
+def steps_of(column):
+    """A step of one column, which is the same at (0, 0) and (1, 1) whichever the column is."""
+    rows = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+    return rows, rows[:, column]
+
+
+def test_models_that_agree_at_both_ends_are_not_taken_for_each_other():
+    first, second = (DecisionTreeRegressor().fit(*steps_of(column)) for column in (0, 1))
+    ig = IntegratedGradients(first, [0.0, 0.0])
+    np.testing.assert_array_equal(ig.explain([[1.0, 1.0]]).values, [[1.0, 0.0]])
+    np.testing.assert_array_equal(ig.set_params(model=second).explain([[1.0, 1.0]]).values, [[0.0, 1.0]])
+    second.fit(*steps_of(0))
+    np.testing.assert_array_equal(ig.explain([[1.0, 1.0]]).values, [[1.0, 0.0]])
+
+
+def test_a_part_of_a_model_fitted_again_is_noticed_by_its_answers():
+    part = DecisionTreeRegressor(max_depth=3, random_state=0).fit(X, X[:, 0])
+    model = BaggingRegressor(part, 3, random_state=0).fit(X, X[:, 0])
+    ig = IntegratedGradients(model, X[0])
+    ig.explain(X[1:4])
+    for tree in model.estimators_:
+        tree.fit(X, X[:, 2])
+    e = ig.explain(X[1:4])
+    np.testing.assert_array_equal(e.values, IntegratedGradients(model, X[0]).explain(X[1:4]).values)
 
 
 def test_the_model_of_an_old_engine_is_kept_alive():

@@ -178,9 +178,7 @@ def test_frame_without_reasons():
 
 def test_one_output_at_a_time():
     e = make(values=np.stack([-VALUES, VALUES], axis=2))
-    with pytest.raises(
-        InvalidInputError, match=r"several \('good', 'fraud'\).*explanation\[\.\.\., 'good'\]"
-    ):
+    with pytest.raises(InvalidInputError, match=r"several \('good', 'fraud'\).*explanation\[\.\.\., 'good'\]"):
         e.reason_codes()
     assert names(e[..., "fraud"].reason_codes())[0] == ["amount", "reply", "country"]
     assert names(e[..., "good"].reason_codes())[0] == ["hour"]

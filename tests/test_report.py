@@ -52,9 +52,7 @@ def test_every_figure_is_valid_plotly(report):
 
 def test_summary_says_what_was_explained_by_whom_and_at_what_cost(report):
     explanation = make(description={"Model": "RandomForestClassifier, 100 trees"})
-    page = report(
-        explanation, quality={"AUC": 0.98765, "Fraud rate, test rows": "10.7 %"}, notes=["One.", "Two."]
-    )
+    page = report(explanation, quality={"AUC": 0.98765, "Fraud rate, test rows": "10.7 %"}, notes=["One.", "Two."])
     facts = page.facts("What was explained, and how")
     assert facts["Method"] == "Integrated Gradients"
     assert facts["Output explained"] == "predict_proba: fraud"
@@ -72,9 +70,7 @@ def test_summary_names_the_worst_gap_and_the_errors(report):
     delta = np.zeros(12)
     delta[5] = -0.125
     values = make().values
-    explanation = make(
-        convergence_delta=delta, exact=False, error_estimate=np.abs(values) * 0.5, std_error=values**2
-    )
+    explanation = make(convergence_delta=delta, exact=False, error_estimate=np.abs(values) * 0.5, std_error=values**2)
     facts = report(explanation).facts("What was explained, and how")
     relative = 0.125 / np.abs(values[5]).sum()
     assert facts["Worst completeness gap"] == (
@@ -109,9 +105,7 @@ def test_importance_is_the_mean_magnitude(report):
     assert [row[0] for row in table] == [f"feature_{j}" for j in order]
     half_a_digit = 0.5000001 * 10.0 ** -decimals_for(magnitude)
     assert [printed(row[1]) for row in table] == pytest.approx(magnitude[order], abs=half_a_digit)
-    assert [printed(row[3]) for row in table] == pytest.approx(
-        explanation.values.mean(axis=0)[order], abs=half_a_digit
-    )
+    assert [printed(row[3]) for row in table] == pytest.approx(explanation.values.mean(axis=0)[order], abs=half_a_digit)
     assert sum(float(row[2].removesuffix(" %")) for row in table) == pytest.approx(100, abs=25 * 0.05)
 
 

@@ -89,9 +89,7 @@ def test_to_html_passes_its_options_on(tmp_path):
 
 def test_report_leaves_the_explanation_alone(tmp_path):
     explanation = make()
-    before = {
-        name: np.copy(getattr(explanation, name)) for name in ["values", "data", "predictions", "index"]
-    }
+    before = {name: np.copy(getattr(explanation, name)) for name in ["values", "data", "predictions", "index"]}
     write_report(explanation, tmp_path / "r.html")
     for name, array in before.items():
         np.testing.assert_array_equal(getattr(explanation, name), array)
@@ -147,9 +145,7 @@ def test_parameters_are_checked(tmp_path, options, message):
 
 
 def test_a_path_that_cannot_be_written_is_told_first(tmp_path):
-    with pytest.raises(
-        InvalidParameterError, match=r"a file in a folder that exists.*Create the folder first\."
-    ):
+    with pytest.raises(InvalidParameterError, match=r"a file in a folder that exists.*Create the folder first\."):
         write_report(make(), tmp_path / "nowhere" / "r.html")
     with pytest.raises(InvalidParameterError, match="a file, not a folder"):
         write_report(make(), tmp_path)

@@ -25,9 +25,7 @@ def test_every_field_bit_for_bit(tmp_path, n_outputs):
 
 
 def test_fields_that_are_none_stay_none(tmp_path):
-    nothing = dict.fromkeys(
-        ["base_values", "convergence_delta", "std_error", "n_evaluations", "smoothed_predictions"]
-    )
+    nothing = dict.fromkeys(["base_values", "convergence_delta", "std_error", "n_evaluations", "smoothed_predictions"])
     assert_same(round_trip(make_bits(**nothing), tmp_path), make_bits(**nothing))
 
 
@@ -83,9 +81,7 @@ def test_arrays(tmp_path, data):
 @pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil", "bsr", "dok", "dia"])
 @pytest.mark.parametrize("flavour", ["array", "matrix"])
 def test_sparse(tmp_path, form, flavour):
-    data = getattr(sparse, f"{form}_{flavour}")(
-        np.array([[0.0, 1.5], [0.0, 0.0], [2.5, 0.0]], dtype=np.float32)
-    )
+    data = getattr(sparse, f"{form}_{flavour}")(np.array([[0.0, 1.5], [0.0, 0.0], [2.5, 0.0]], dtype=np.float32))
     again = round_trip(make_bits(data), tmp_path).data
     assert type(again) is type(data)
     assert again.dtype == data.dtype

@@ -16,9 +16,7 @@ PANDAS = {
     "float": pd.Series([1.5, np.nan, -0.0]),
     "object": pd.Series([1, "a", None], dtype=object),
     "mixed": pd.Series([1, 1.0, True], dtype=object),
-    "numpy in object": pd.Series(
-        [np.float32(0.1), np.datetime64("2024-01-01", "ns"), np.str_("a")], dtype=object
-    ),
+    "numpy in object": pd.Series([np.float32(0.1), np.datetime64("2024-01-01", "ns"), np.str_("a")], dtype=object),
     "text": pd.Series(["a", None, "a"], dtype="str"),
     "python text": pd.Series(["a", None, ""], dtype=pd.StringDtype("python")),
     "string": pd.Series(["a", None, "a"], dtype="string"),
@@ -38,9 +36,7 @@ PANDAS = {
     "sparse": pd.Series(pd.arrays.SparseArray([0.0, 0.0, 1.0])),
     "arrow": pd.Series([1, None, 3], dtype="int64[pyarrow]"),
     "stamps": pd.Series([pd.Timestamp("2024-01-01", tz="Europe/Rome"), pd.NaT, pd.NA], dtype=object),
-    "stdlib": pd.Series(
-        [decimal.Decimal("1.10"), datetime.date(2024, 1, 2), datetime.time(3, 4)], dtype=object
-    ),
+    "stdlib": pd.Series([decimal.Decimal("1.10"), datetime.date(2024, 1, 2), datetime.time(3, 4)], dtype=object),
     "more stdlib": pd.Series(
         [datetime.timedelta(1, 2, 3), ("a", (1, None)), datetime.datetime(2024, 1, 2, tzinfo=datetime.UTC)],
         dtype=object,
@@ -94,9 +90,7 @@ def test_pandas_indexes(tmp_path, index):
 )
 def test_pandas_column_labels(tmp_path, columns):
     frame = pd.DataFrame([[1, 2.5]] * 3, columns=columns)
-    pd.testing.assert_frame_equal(
-        round_trip(make_bits(frame), tmp_path).data, frame, check_column_type="exact"
-    )
+    pd.testing.assert_frame_equal(round_trip(make_bits(frame), tmp_path).data, frame, check_column_type="exact")
 
 
 POLARS = {
@@ -108,9 +102,7 @@ POLARS = {
     "Categorical": pl.Series(["b", None, "a"], dtype=pl.Categorical),
     "Enum": pl.Series(["b", None, "a"], dtype=pl.Enum(["b", "c", "a"])),
     "Date": pl.Series([datetime.date(2024, 1, 2), None, datetime.date(1900, 1, 1)]),
-    "Datetime": pl.Series(
-        [datetime.datetime(2024, 1, 2, 3), None, None], dtype=pl.Datetime("ns", "Europe/Rome")
-    ),
+    "Datetime": pl.Series([datetime.datetime(2024, 1, 2, 3), None, None], dtype=pl.Datetime("ns", "Europe/Rome")),
     "Duration": pl.Series([datetime.timedelta(seconds=3), None, None], dtype=pl.Duration("ms")),
     "Time": pl.Series([datetime.time(3, 4), None, None]),
 }

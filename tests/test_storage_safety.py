@@ -144,9 +144,7 @@ def header(shape, descr="<f8"):
 )
 def test_wrong_files_are_refused(saved, change, message):
     rewrite(saved, change)
-    with pytest.raises(
-        InvalidInputError, match=rf"(?s)e\.aig is not an explanation saved by agnostic-ig.*({message})"
-    ):
+    with pytest.raises(InvalidInputError, match=rf"(?s)e\.aig is not an explanation saved by agnostic-ig.*({message})"):
         load_explanation(saved)
 
 

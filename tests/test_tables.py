@@ -48,17 +48,11 @@ def test_read_table_and_columns(ending: str, tmp_path: Path) -> None:
         open_table(path, columns=["amout"])
     with pytest.raises(InvalidInputError, match="several columns named 'word'"):
         open_table(path, columns=["word", "word"])
-    with pytest.raises(
-        InvalidParameterError, match="'columns' parameter of open_table must be a sequence of col"
-    ):
+    with pytest.raises(InvalidParameterError, match="'columns' parameter of open_table must be a sequence of col"):
         open_table(path, columns="word")
-    with pytest.raises(
-        InvalidParameterError, match="'columns' parameter of open_table must be None or at least"
-    ):
+    with pytest.raises(InvalidParameterError, match="'columns' parameter of open_table must be None or at least"):
         open_table(path, columns=[])
-    with pytest.raises(
-        InvalidParameterError, match="'batch_rows' parameter of open_table must be an int >= 1"
-    ):
+    with pytest.raises(InvalidParameterError, match="'batch_rows' parameter of open_table must be an int >= 1"):
         open_table(path, batch_rows=0)
 
 
@@ -246,9 +240,7 @@ def test_bad_files_have_one_line_that_names_them(kind: str, tmp_path: Path) -> N
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(
-        InvalidInputError, match=r"'path' parameter of open_table must be a table.*does not exist"
-    ):
+    with pytest.raises(InvalidInputError, match=r"'path' parameter of open_table must be a table.*does not exist"):
         open_table(tmp_path / "none.csv")
     with pytest.raises(InvalidInputError, match=r"has no \.parquet files"):
         open_table(tmp_path)
@@ -267,9 +259,7 @@ def test_folders_of_different_files(tmp_path: Path) -> None:
     pd.DataFrame({"b": [2.5], "a": [2]}).to_parquet(tmp_path / "p1.parquet")
     assert read_table(tmp_path).to_dict("list") == {"a": [1, 2], "b": [1.0, 2.5]}
     pd.DataFrame({"a": ["x"], "b": [1]}).to_parquet(tmp_path / "p2.parquet")
-    with pytest.raises(
-        InvalidInputError, match=r"Column 'a' holds numbers and text in p0\.parquet and p2\.parquet"
-    ):
+    with pytest.raises(InvalidInputError, match=r"Column 'a' holds numbers and text in p0\.parquet and p2\.parquet"):
         open_table(tmp_path)
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "p2.parquet")
     with pytest.raises(InvalidInputError, match=r"p2\.parquet and p0\.parquet have different columns: 'b'"):

@@ -318,7 +318,8 @@ AUTO = [
     (GridSearchCV(SVC(), {"C": [1.0]}, cv=2).fit(X, two("int")), "decision_function"),
     (Own(predict=lambda X: X[:, 0]), "predict"),
     (Own(predict=lambda X: X[:, 0], predict_proba=proba, classes_=["no", "yes"]), "predict_proba"),
-    (Own(predict=lambda X: X[:, 0], _estimator_type="regressor"), "predict"),
+    (Own(predict=lambda X: X[:, 0], predict_proba=proba, classes_=[0, 1], _estimator_type="regressor"), "predict"),
+    (Own(predict=len, decision_function=lambda X: X[:, 0], _estimator_type="outlier_detector"), "decision_function"),
     (Own(fit=None, predict=lambda X: X[:, 0]), "predict"),
     (lambda X: X[:, 0], "function"),
     (forest(two("int")).predict_proba, "function"),
@@ -333,6 +334,13 @@ def test_auto_chooses_by_kind_of_model(model, wanted):
     assert inspect_model(model).response_method == wanted
     answer = np.asarray((model if wanted == "function" else getattr(model, wanted))(X[1:3]))
     np.testing.assert_array_equal(e.predictions, answer[:, 1] if e.predictions.ndim < answer.ndim else answer)
+
+
+def test_columns_that_are_not_one_a_class_are_named_by_index():
+    model = Own(predict_proba=proba, classes_=["a", "b", "c"])
+    assert explain(model).output_names == ["0", "1"]
+    with pytest.raises(InvalidParameterError, match=re.escape("an output index out of [0, 1]")):
+        explain(model, "a")
 
 
 def test_labels_of_a_classifier_become_indicators():

@@ -13,7 +13,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 from agnostic_ig import baselines
 from agnostic_ig.cli.attribution_table import attribution_table
 from agnostic_ig.cli.demo_folder import DemoFiles, demo_folder
-from agnostic_ig.cli.destinations import staged
+from agnostic_ig.cli.destinations import check_libraries, staged
 from agnostic_ig.cli.messages import say, working
 from agnostic_ig.datasets import EmailFraud, load_email_fraud
 from agnostic_ig.methods.integrated_gradients import IntegratedGradients
@@ -51,6 +51,8 @@ class Judged:
 
 def run(options: Namespace) -> None:
     """Train, explain and report; see ``agnostic-ig demo --help``."""
+    for ending in (".parquet", ".html"):
+        check_libraries("--out", ending)
     started = time.perf_counter()
     with demo_folder(options.out) as files, working():
         mail = _load()

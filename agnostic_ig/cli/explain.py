@@ -30,7 +30,6 @@ from agnostic_ig.report import write_report
 from agnostic_ig.results import Explanation
 from agnostic_ig.results.completeness import relative_convergence_delta
 from agnostic_ig.streaming import Table, TableWriter
-from agnostic_ig.validation import import_optional
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -104,8 +103,6 @@ def _check_options(options: Namespace) -> None:
         check_new_file("--out", options.out, (".parquet", ".csv"), inputs, options.force)
     if options.report is not None:
         check_new_file("--report", options.report, (".html", ".htm"), [*inputs, options.out], options.force)
-        for library in ("jinja2", "plotly"):
-            import_optional(library, extra="app", purpose="the HTML report")
 
 
 def _prepare(options: Namespace) -> Job:

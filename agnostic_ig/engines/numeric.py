@@ -38,6 +38,7 @@ class Asker:
         self.outputs = outputs
         self.n_evaluations = np.zeros(len(block), dtype=np.int64)
         self._black_box = black_box
+        self.size = np.abs(np.concatenate([self.f_x, self.f_b], axis=1)).max(axis=1)  # (n_pairs,): largest output seen
         self.moving = self._moving_players()
         self.jumps_at_half = self._half_jumpers()
         self.moves_smoothly = np.zeros(len(block), dtype=bool)  # a minute step along the path moves the model
@@ -84,6 +85,7 @@ class Asker:
                 pair[part], alpha[part], moved_alpha[part], moved[part], rows,
             )  # fmt: skip
             answers[part] = self._black_box.ask_matrix(rows)[:, self.outputs]
+        np.maximum.at(self.size, pair, np.abs(answers).max(axis=1, initial=0.0))
         return answers
 
     def ask_path(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Intervals that cannot be cut further: everything in them happens at once and is shared by the Shapley value."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,14 @@ import numpy as np
 from agnostic_ig.kernels.path_probe import shapley_of_subsets
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["NOTHING", "Intervals", "half_and_half", "settle"]
+__all__ = ["NOTHING", "Intervals", "Settled", "half_and_half", "settle"]
 
 MAX_ENUMERATED = 12  # players whose 2**k states are asked
 CONTEXTS = 4  # random states, beside "nobody moved" and "all moved", in which each player's effect is tried
 PERMUTATIONS = 32  # antithetic pairs beyond MAX_ENUMERATED players
 # What counts as zero, relative to the change of the model (or a hundredth of its size, if that is more).
 NOTHING = 1e-10
+ADDITIVE = 1e-3  # differences of effects, relative to the largest, from which two games are not the same
 AGREED = 1e-7  # the same for the difference of forward and backward increments beside a smooth part
 # Error estimate from sampling: standard errors, and what n draws may have missed of the largest effect (rule of three).
 SIGMAS, MISSED = 4.0, 3.0
@@ -100,7 +102,28 @@ def _close(intervals: Intervals, forward: np.ndarray, backward: np.ndarray) -> t
     return credits, np.abs(forward - backward) + gap[:, None, :] * moved
 
 
-def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Settled:
+    """Credits of ties and their error, and the effects of players that move first and last, all alike in shape."""
+
+    values: np.ndarray
+    error: np.ndarray
+    forward: np.ndarray
+    backward: np.ndarray
+
+    def is_additive(self) -> np.ndarray:
+        """(n_ties,): every player has the same effect first and last."""
+        size = np.abs(self.values).max(axis=(1, 2), initial=0.0)
+        return np.abs(self.forward - self.backward).max(axis=(1, 2), initial=0.0) <= ADDITIVE * size
+
+    def differs_from(self, other: "Settled") -> np.ndarray:
+        """(n_ties,): the effects are others there."""
+        size = np.abs(np.stack([self.forward, other.forward])).max(axis=(0, 2, 3), initial=0.0)
+        changes = [self.forward - other.forward, self.backward - other.backward]
+        return np.abs(np.stack(changes)).max(axis=(0, 2, 3), initial=0.0) > ADDITIVE * size
+
+
+def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> Settled:
     """Shapley value of every tie over the players with an effect, and its error estimate.
 
     threshold (n_ties, n_outputs) is what counts as no effect. Up to MAX_ENUMERATED players are enumerated; beyond,
@@ -110,7 +133,7 @@ def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> tuple[np.ndarr
     values = np.zeros((len(ties), asker.columns.n_players, ties.f_low.shape[1]))
     error = np.zeros_like(values)
     if len(ties) == 0:
-        return values, error
+        return Settled(values, error, values, values)
     forward, backward = ties.forward(asker), ties.backward(asker)
     values[:], error[:] = _close(ties, forward, backward)
     # Beside a smooth part, everybody moves a little; a jump of one player is settled by both ends agreeing on it.
@@ -129,7 +152,7 @@ def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> tuple[np.ndarr
     _sample(asker, ties, large, active, values, error)
     gap = np.abs(values.sum(axis=1) - (ties.f_high - ties.f_low))
     error += np.where(gap > threshold, gap, 0.0)[:, None, :] * asker.moving[ties.pair][:, :, None]
-    return values, error
+    return Settled(values, error, forward, backward)
 
 
 def _active_players(asker: Any, ties: Intervals, threshold: np.ndarray, effects: list[np.ndarray]) -> np.ndarray:

@@ -111,7 +111,7 @@ class TreeEngine:
         links = {"identity": "the sum of the trees"}
         self.facts = {
             "trees": f"{len(self.trees.root)} ({len(self.trees.nodes):,} nodes, depth {self.trees.depth})",
-            "explained": links.get(self.link, f"{self.link} of the sum of the trees"),
+            "margin": links.get(self.link, f"{self.link} of the sum of the trees"),
             "routing": f"{np.dtype(self.routing).name}, {'<' if self.trees.strict else '<='}",
         }
 

@@ -125,7 +125,7 @@ class Work:
         """Rows whose standard error still asks for more baselines."""
         if start == 0:
             return np.ones(len(sums.weight), dtype=bool)
-        return sums.finish().is_noisy(self.baseline) & (sums.n_used == start)
+        return sums.finish().is_noisy(self.baseline)
 
     def _add_chunk(self, sums: Averages, rows: np.ndarray, local: np.ndarray, start: int, stop: int) -> None:
         """Add baselines start to stop to the sums of some rows, in blocks of pairs that fit in memory."""

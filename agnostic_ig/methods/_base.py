@@ -96,7 +96,7 @@ class Explainer(BaseEstimator):
         stored = getattr(self, "_built", None)
         if stored is None or not stored.serves(response, self.engine, rows, answers):
             built = build_engine(black_box, rows, self.engine, self._owner)
-            self._built = stored = _Stored(response.model, response.name, self.engine, built)
+            self._built = stored = _Stored(response.model, _parts(response.model), response.name, self.engine, built)
         built = stored.built
         if hasattr(built.engine, "with_black_box"):
             return replace(built, engine=built.engine.with_black_box(black_box))
@@ -108,6 +108,7 @@ class _Stored:
     """An engine and what it was built for; holds the model itself, because the `id` of a dead one comes back."""
 
     model: Any
+    parts: dict[str, Any]
     response_name: str
     choice: str
     built: Built
@@ -115,7 +116,14 @@ class _Stored:
     def serves(self, response: Response, choice: str, rows: np.ndarray, answers: np.ndarray) -> bool:
         """Whether the same was asked for, of a model that has not been fitted again since."""
         same = self.model is response.model and (self.response_name, self.choice) == (response.name, choice)
-        return same and still_agrees(self.built, rows, answers)
+        parts = _parts(response.model)
+        untouched = parts.keys() == self.parts.keys() and all(parts[name] is self.parts[name] for name in parts)
+        return same and untouched and still_agrees(self.built, rows, answers)
+
+
+def _parts(model: Any) -> dict[str, Any]:
+    """What a model consists of now: fitting puts other objects there."""
+    return dict(getattr(model, "__dict__", {}))
 
 
 def _refuse_unknown(owner: str, params: dict[str, Any], known: list[str], error: Callable[..., Exception]) -> None:

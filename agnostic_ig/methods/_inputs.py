@@ -13,7 +13,7 @@ from agnostic_ig.frames_tables import container_of_series
 from agnostic_ig.results.grouping import plan_groups
 from agnostic_ig.validation import invalid, shorten
 
-__all__ = ["Inputs", "check_groups", "prepare_inputs"]
+__all__ = ["Inputs", "check_groups", "columns_of_groups", "prepare_inputs"]
 
 
 @dataclass(frozen=True)
@@ -231,6 +231,14 @@ def check_groups(owner: str, columns: Columns, groups: Any) -> list[tuple[str, l
         raise invalid(owner, "groups", 'None or a dict like {"name": [columns]}', groups)
     members = {name: _members(owner, columns, name, listed) for name, listed in groups.items()}
     return plan_groups(owner, columns.player_names, members)
+
+
+def columns_of_groups(columns: Columns, groups: list[tuple[str, list[int]]]) -> list[list[int]]:
+    """Columns of X behind every attribution that is reported."""
+    members: list[list[int]] = [[] for _ in columns.player_names]
+    for column, player in enumerate(columns.player_of):
+        members[player].append(column)
+    return [sorted(column for player in players for column in members[player]) for _, players in groups]
 
 
 def _members(owner: str, columns: Columns, group: str, listed: Any) -> list[int]:

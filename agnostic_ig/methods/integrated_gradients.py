@@ -13,7 +13,7 @@ from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidIn
 from agnostic_ig.frames import container_of, row_labels
 from agnostic_ig.methods._average import Averages, Work, average_over_baselines
 from agnostic_ig.methods._base import Explainer, as_given, check_tol
-from agnostic_ig.methods._inputs import Inputs, check_groups, prepare_inputs
+from agnostic_ig.methods._inputs import Inputs, check_groups, columns_of_groups, prepare_inputs
 from agnostic_ig.methods._targets import Target, resolve_target
 from agnostic_ig.parallel import check_n_jobs
 from agnostic_ig.results import Explanation
@@ -214,7 +214,7 @@ class IntegratedGradients(Explainer):
             data=as_given(X),
             index=row_labels(X) if container_of(X) == "pandas" else None,
             feature_names=[name for name, _ in groups],
-            data_columns=[np.flatnonzero(np.isin(inputs.columns.player_of, players)) for _, players in groups],
+            data_columns=columns_of_groups(inputs.columns, groups),
             output_names=chosen.names,
             convergence_delta=values.sum(axis=1) - (picked - base_values),
             error_estimate=chosen.pick_size(error),

@@ -36,6 +36,7 @@ ALLOWED_TYPES: dict[str, str] = {
     "sklearn.compose._column_transformer.make_column_selector": "chooses columns by dtype or by a pattern",
     "builtins.object": "the dtype word of make_column_selector; has no behaviour",
     "numpy.dtype": "dtype that an imputer or encoder was fitted on",
+    "numpy.number": "names the columns of make_column_selector(dtype_include=np.number); holds nothing",
     # HistGradientBoosting with categories passes numeric columns through partial(check_array, ...).
     "functools.partial": "stores a call without making it; the function inside is audited by itself",
     "sklearn.utils.validation.check_array": "checks and converts an array, nothing else",

@@ -126,9 +126,7 @@ def _choose_loader(name: str, trust_pickle: bool) -> Callable[[BinaryIO, str], A
         )
     loaders = SAFE_LOADERS | CODE_RUNNING_LOADERS
     if suffix not in loaders:
-        raise InvalidInputError(
-            f"{name} is no kind of model file that can be read: use {', '.join(loaders)}."
-        )
+        raise InvalidInputError(f"{name} is no kind of model file that can be read: use {', '.join(loaders)}.")
     return loaders[suffix]
 
 

@@ -57,9 +57,7 @@ def _check_arrays(schema: Any, archive: zipfile.ZipFile, packed_bytes: int) -> N
     """A member may be read for many objects, and takes its memory each time."""
     used = {node.get("__id__", id(node)): node["file"] for node in _nodes(schema) if "file" in node}
     total = sum(archive.getinfo(name).file_size for name in used.values())
-    require(
-        total <= allowed_bytes(packed_bytes), f"its arrays would take {total} bytes, far more than its size"
-    )
+    require(total <= allowed_bytes(packed_bytes), f"its arrays would take {total} bytes, far more than its size")
 
 
 def _count_objects(value: Any, known: dict[Any, int]) -> int:

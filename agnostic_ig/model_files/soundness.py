@@ -76,9 +76,7 @@ def check_sound(model: Any, name: str) -> None:
                 raise UnsafeFileError(f"{name} was refused, it is damaged or altered: {error}.") from error
             except Exception as error:  # a part that lacks what it must have may raise anything
                 kind = type(part).__name__
-                raise UnsafeFileError(
-                    f"{name} was refused, its {kind} is damaged: {one_line(error)}"
-                ) from error
+                raise UnsafeFileError(f"{name} was refused, its {kind} is damaged: {one_line(error)}") from error
 
 
 def _checks_of(part: Any) -> list[Check]:

@@ -22,9 +22,7 @@ MAX_JOBS = 1024
 def check_array(array: np.ndarray) -> None:
     """Bytes of a boolean array are 0 or 1: counting and then filling goes wrong with others."""
     if array.dtype == bool:
-        require(
-            (np.ascontiguousarray(array).view(np.uint8) <= 1).all(), "a mask holds other bytes than 0 and 1"
-        )
+        require((np.ascontiguousarray(array).view(np.uint8) <= 1).all(), "a mask holds other bytes than 0 and 1")
 
 
 def check_sparse(matrix: Any) -> None:
@@ -53,9 +51,7 @@ def check_ball_or_kd_tree(tree: Any) -> None:
 def check_attributes(estimator: Any) -> None:
     """No attribute hides a method, which could switch off checks of X, or starts endless threads."""
     hidden = [name for name in vars(estimator) if callable(getattr(type(estimator), name, None))]
-    require(
-        not hidden, f"attributes of a {type(estimator).__name__} hide its methods {', '.join(hidden[:3])}"
-    )
+    require(not hidden, f"attributes of a {type(estimator).__name__} hide its methods {', '.join(hidden[:3])}")
     n_jobs = getattr(estimator, "n_jobs", None)
     require(n_jobs is None or abs(n_jobs) <= MAX_JOBS, f"it asks for {n_jobs} jobs")
 

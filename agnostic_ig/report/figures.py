@@ -53,9 +53,7 @@ def importance_figure(explanation: Explanation) -> dict[str, Any]:
     }
     names = [shortened(explanation.feature_names[j], 30) for j in top]
     largest = float(magnitude[top].max(initial=0.0)) or 1.0
-    return _figure(
-        [bars], names, xrange=[0, 1.14 * largest], xtitle=f"mean |{value_noun(explanation)}|", row_height=24
-    )
+    return _figure([bars], names, xrange=[0, 1.14 * largest], xtitle=f"mean |{value_noun(explanation)}|", row_height=24)
 
 
 def drawn_rows(n_rows: int) -> np.ndarray:

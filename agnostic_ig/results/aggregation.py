@@ -28,9 +28,7 @@ def reduce(explanation: "Explanation", operation: str, axis: Any) -> "Explanatio
     """An aggregate along some axes; what no longer applies becomes None."""
     axes = explanation._axes
     dropped = tuple(axes[place] for place in _check_axis(operation, axis, len(axes)))
-    changes: dict[str, Any] = {
-        name: _reduce_field(explanation, name, operation, dropped) for name in FIELD_AXES
-    }
+    changes: dict[str, Any] = {name: _reduce_field(explanation, name, operation, dropped) for name in FIELD_AXES}
     changes |= dict.fromkeys(("convergence_delta", "error_estimate", "std_error"))
     changes["_axes"] = tuple(one for one in axes if one not in dropped)
     changes["_additive"] = explanation._additive and operation in _ADDITIVE

@@ -19,9 +19,7 @@ __all__ = ["read_archive", "write_archive"]
 _MANIFEST = "manifest.json"
 
 
-def write_archive(
-    path: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray], words: dict[str, str]
-) -> None:
+def write_archive(path: Path, manifest: dict[str, Any], arrays: dict[str, np.ndarray], words: dict[str, str]) -> None:
     """Write all or nothing: the file appears under its name only when it is complete.
 
     `words` say what an array is to the user, for errors about what stands in it.
@@ -52,9 +50,7 @@ def _write_array(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None
         np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def read_archive(
-    file: BinaryIO, format_name: str, version: int
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_archive(file: BinaryIO, format_name: str, version: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Manifest and arrays.
 
     Raises

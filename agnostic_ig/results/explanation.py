@@ -315,10 +315,7 @@ class Explanation(ArrayLike):
         return summary_html(self)
 
     def __repr__(self) -> str:
-        sizes = [
-            f"{size} {axis}{'' if size == 1 else 's'}"
-            for size, axis in zip(self.shape, self._axes, strict=True)
-        ]
+        sizes = [f"{size} {axis}{'' if size == 1 else 's'}" for size, axis in zip(self.shape, self._axes, strict=True)]
         outputs = "" if "output" in self._axes else f" ({self.output_names[0]})"
         certainty = "exact" if self.exact else "not exact"
         return (

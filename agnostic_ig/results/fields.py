@@ -64,9 +64,7 @@ def check_fields(given: dict[str, Any]) -> dict[str, Any]:
     fields["feature_names"] = check_names("feature_names", given["feature_names"])
     fields["output_names"] = check_names("output_names", given["output_names"])
     fields["description"] = check_description(given["description"])
-    fields["data_columns"] = _check_data_columns(
-        given["data_columns"], fields["data"], fields["feature_names"]
-    )
+    fields["data_columns"] = _check_data_columns(given["data_columns"], fields["data"], fields["feature_names"])
     axes = AXES[: values.ndim]
     check_shapes(fields, axes)
     return fields
@@ -146,9 +144,7 @@ def check_description(given: Any) -> dict[str, str]:
     """Free facts, text to text, so that they can be stored as JSON."""
     facts = {} if given is None else given
     if not isinstance(facts, dict) or not all(isinstance(one, str) for item in facts.items() for one in item):
-        raise InvalidInputError(
-            f"'description' of Explanation must be a dict of str to str. Got {given!r} instead."
-        )
+        raise InvalidInputError(f"'description' of Explanation must be a dict of str to str. Got {given!r} instead.")
     return dict(facts)
 
 

@@ -100,9 +100,7 @@ def reason_codes(
     cells = _read_cells(explanation, chosen)
     rows = [
         [
-            _make_code(
-                explanation.feature_names[j], cells[row, j], values[row, j], shares[row, j], templates[j]
-            )
+            _make_code(explanation.feature_names[j], cells[row, j], values[row, j], shares[row, j], templates[j])
             for j in features
         ]
         for row, features in enumerate(chosen)

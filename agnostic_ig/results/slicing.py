@@ -67,8 +67,7 @@ def _parse_key(explanation: "Explanation", key: Any) -> dict[str, Pick]:
     parts = _expand_ellipsis(list(key) if isinstance(key, tuple) else [key], axes)
     names = {"feature": explanation.feature_names, "output": explanation.output_names}
     picks = {
-        axis: _as_pick(part, axis, size, names.get(axis))
-        for axis, size, part in zip(axes, shape, parts, strict=False)
+        axis: _as_pick(part, axis, size, names.get(axis)) for axis, size, part in zip(axes, shape, parts, strict=False)
     }
     return {axis: pick for axis, pick in picks.items() if not (isinstance(pick, slice) and pick == _WHOLE)}
 
@@ -118,9 +117,7 @@ def _as_array(part: Any, axis: str, names: list[str] | None) -> np.ndarray:
 def _find(name: str, axis: str, names: list[str] | None) -> int:
     """Position of a name; rows have labels but are taken by position."""
     if names is None:
-        raise IndexError(
-            f"Rows are taken by position, not by name. For a column write explanation[:, {name!r}]."
-        )
+        raise IndexError(f"Rows are taken by position, not by name. For a column write explanation[:, {name!r}].")
     return find_name(axis, name, names)
 
 

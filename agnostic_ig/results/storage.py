@@ -36,9 +36,7 @@ _FACTS: dict[str, type] = {
 def save_explanation(explanation: "Explanation", path: str | os.PathLike) -> None:
     """Write every field; see `Explanation.save`."""
     arrays = {
-        name: _as_array(getattr(explanation, name))
-        for name in FIELD_AXES
-        if getattr(explanation, name) is not None
+        name: _as_array(getattr(explanation, name)) for name in FIELD_AXES if getattr(explanation, name) is not None
     }
     layout = None
     if explanation._data is not None:
