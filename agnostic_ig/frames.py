@@ -48,6 +48,12 @@ def check_table(label: str, table: Any) -> Any:
 
 def _check_array(label: str, table: Any) -> np.ndarray:
     """An array of two dimensions; numpy itself refuses rows of different lengths."""
+    if (
+        hasattr(table, "to_pandas") and len(getattr(table, "shape", ())) == 2
+    ):  # numpy would take an Arrow table without its names
+        raise InvalidInputError(f"{label} is a {type(table).__name__}; pass X.to_pandas().")
+    if np.ma.is_masked(table):  # numpy would take what stands under the mask
+        raise InvalidInputError(f"{label} has masked cells; pass X.filled(np.nan).")
     try:
         array = np.asarray(table)
     except ValueError as error:

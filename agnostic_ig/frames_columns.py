@@ -77,12 +77,12 @@ class Column:
         if self.kind == "levels":
             code = {level: float(i) for i, level in enumerate(self.levels)}
             return np.array([np.nan if is_missing(v) else code[v] for v in _elements(series)], dtype=np.float64)
-        numbers_ = _NUMBERS[container_of_series(series)](series)
-        if numbers_ is None:
-            numbers_ = self._number_by_number(label, series)
+        found = _NUMBERS[container_of_series(series)](series)
+        if found is None:
+            found = self._number_by_number(label, series)
         if self.kind == "bool":
-            self._check_bool(label, numbers_)
-        return numbers_
+            self._check_bool(label, found)
+        return found
 
     def _number_by_number(self, label: str, series: Any) -> np.ndarray:
         """Objects that are numbers, for example a row taken from a frame of several dtypes."""

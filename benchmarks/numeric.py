@@ -3,8 +3,8 @@
     python -m benchmarks.numeric
 
 Every model is handed over as a plain function. Exact answers: the structural engine for trees, 60-node Gauss-Legendre
-of the analytic gradient for the RBF machine. Rows are counted inside the function. Rows explained were not used to choose
-anything in the engine. Coverage: |error| <= error_estimate + 1e-12 * sum of absolute values.
+of the analytic gradient for the RBF machine. Model rows are counted inside the function. Coverage:
+|error| <= error_estimate + 1e-12 * sum of absolute values.
 """
 
 import warnings

@@ -329,8 +329,8 @@ WRONG_SAMPLES = [
     ({"tol": np.nan}, "'tol' parameter of Sample must be a float > 0 or None. Got nan instead."),
     ({"tol": "small"}, "'tol' parameter of Sample must be a float > 0 or None. Got 'small' instead."),
     ({"tol": 0.1, "max_n": 1}, "'max_n' parameter of Sample must be an int >= 2 or None. Got 1 instead."),
-    ({"n": 5, "tol": 0.1}, "'n' or 'tol', not both"),
-    ({"max_n": 5}, "'max_n' parameter of Sample bounds the draws of 'tol'; use 'n' instead"),
+    ({"n": 5, "tol": 0.1}, "'n' parameter of Sample must be None together with 'tol'. Got 5 instead."),
+    ({"max_n": 5}, "'max_n' parameter of Sample must be None without 'tol'. Got 5 instead."),
     ({"random_state": -1}, "'random_state' parameter of Sample must be None, an int >= 0"),
 ]
 

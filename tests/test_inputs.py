@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from recorder import Recorder
 from scipy import sparse
@@ -340,11 +341,25 @@ def test_one_row_alone_gets_advice(row, advice, call):
         (pl.DataFrame(ROWS, schema=NAMES).lazy(), "a LazyFrame"),
         (ROWS[None], "3 dimensions"),
         ([[1.0, 2.0], [3.0]], "inhomogeneous"),
+        (np.array([[[]]]), "3 dimensions"),
     ],
-    ids=["None", "number", "text", "dict", "lazy", "3-D", "ragged"],
+    ids=["None", "number", "text", "dict", "lazy", "3-D", "ragged", "empty 3-D"],
 )
 def test_what_is_no_table(X, got):
     with pytest.raises(InvalidInputError, match=f"X must be 2-D, one row per case.*{got}"):
+        explain(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "advice"),
+    [
+        (pa.table({"a": [1.0], "b": [2.0], "c": [3.0]}), "X is a Table; pass X.to_pandas()."),
+        (np.ma.masked_equal(ROWS, ROWS[0, 0]), "X has masked cells; pass X.filled(np.nan)."),
+    ],
+    ids=["arrow", "masked"],
+)
+def test_what_numpy_would_take_without_names_or_mask(X, advice):
+    with pytest.raises(InvalidInputError, match=re.escape(advice)):
         explain(X)
 
 

@@ -54,7 +54,7 @@ WRONG = {
     "sigma": ("", ["wide", {}], [-1.0]),
     "categorical_features": (
         "made of column names, indices below 3",
-        [1.5, [None], object()],
+        [1.5, [None], 1j],
         ["colour", [3], [-1], [True]],
     ),
     "groups": (
@@ -325,6 +325,14 @@ def test_models_that_agree_at_both_ends_are_not_taken_for_each_other():
     np.testing.assert_array_equal(ig.set_params(model=second).explain([[1.0, 1.0]]).values, [[0.0, 1.0]])
     second.fit(*steps_of(0))
     np.testing.assert_array_equal(ig.explain([[1.0, 1.0]]).values, [[1.0, 0.0]])
+
+
+@pytest.mark.filterwarnings("ignore::agnostic_ig.exceptions.BudgetWarning")
+def test_what_is_said_of_a_function_is_not_said_of_the_next():
+    ig = IntegratedGradients(MODEL.predict_proba, X[0])
+    assert "pass the estimator itself" in ig.explain(X[1:3]).description["why"]
+    ig.set_params(model=lambda X: MODEL.predict_proba(X))
+    assert "pass the estimator itself" not in ig.explain(X[1:3]).description["why"]
 
 
 def test_a_part_of_a_model_fitted_again_is_noticed_by_its_answers():

@@ -3,9 +3,8 @@
 from typing import Any
 
 from agnostic_ig.baselines._base import Baseline, BaselineRows, Layout, check_background, uniform_rows
-from agnostic_ig.exceptions import InvalidParameterError
 from agnostic_ig.frames import matrix_shape, take_rows
-from agnostic_ig.validation import check_integer, check_number, check_random_state
+from agnostic_ig.validation import check_integer, check_number, check_random_state, invalid
 
 __all__ = ["Sample"]
 
@@ -58,13 +57,11 @@ class Sample(Baseline):
 
     def _check_together(self) -> None:
         if self.n is not None and self.tol is not None:
-            raise InvalidParameterError("Sample takes 'n' or 'tol', not both; bound the draws of 'tol' by 'max_n'.")
+            raise invalid("Sample", "n", "None together with 'tol'", self.n, "Bound the draws of 'tol' by 'max_n'.")
         if self.max_n is not None and self.tol is None:
-            raise InvalidParameterError("The 'max_n' parameter of Sample bounds the draws of 'tol'; use 'n' instead.")
+            raise invalid("Sample", "max_n", "None without 'tol'", self.max_n, "Say how many rows to draw by 'n'.")
         if self.n is not None and self.n > self.n_rows:
-            raise InvalidParameterError(
-                f"The 'n' parameter of Sample must be at most the {self.n_rows:,} rows of X. Got {self.n} instead."
-            )
+            raise invalid("Sample", "n", f"at most the {self.n_rows:,} rows of X", self.n)
 
     def resolve(self, X: Any, layout: Layout | None = None) -> BaselineRows:
         n = min(self.n or self.max_n or self.n_rows, self.n_rows)
