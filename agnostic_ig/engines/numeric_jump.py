@@ -41,7 +41,7 @@ class Effort:
     tests: int
 
 
-EFFORTS = {"fast": Effort(8, 3), "standard": Effort(64, 9), "thorough": Effort(256, 18)}
+EFFORTS = {"fast": Effort(32, 6), "standard": Effort(64, 9), "thorough": Effort(256, 18)}
 
 
 def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray, error: np.ndarray) -> None:
