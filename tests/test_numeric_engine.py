@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from agnostic_ig import IntegratedGradients
 from agnostic_ig.exceptions import BudgetWarning
-from agnostic_ig.kernels import path_probe
+from agnostic_ig.kernels import path_probe, tree_path
 from agnostic_ig.numerics.quadrature import gauss_legendre
 
 # What `tol` asks, and what quadrature of differences reaches on smooth functions of size one.
@@ -215,9 +215,9 @@ def test_gauss_legendre_is_exact_for_polynomials(n):
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_shapley_kernel_equals_enumeration(n):
     outputs = np.random.default_rng(n).normal(size=(2**n, 2))
-    for function in (path_probe.shapley_of_subsets, path_probe.shapley_of_subsets.py_func):
+    for function in (tree_path.shapley_of_states, tree_path.shapley_of_states.py_func):
         credits = np.zeros((n, 2))
-        function(outputs, n, credits)
+        function(outputs, np.arange(n), n, credits)
         for o in range(2):
             wanted = naive.shapley(lambda T, o=o: outputs[sum(1 << i for i in T), o], range(n))
             np.testing.assert_allclose(credits[:, o], [float(wanted[i]) for i in range(n)], atol=1e-14)

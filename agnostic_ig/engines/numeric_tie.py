@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agnostic_ig.kernels.path_probe import shapley_of_subsets
+from agnostic_ig.kernels.tree_path import shapley_of_states
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
 __all__ = ["NOTHING", "Intervals", "Settled", "half_and_half", "settle"]
@@ -177,7 +177,7 @@ def _enumerate(asker: Any, ties: Intervals, rows: np.ndarray, active: np.ndarray
     ends = np.cumsum([len(s) for s in states])
     for i, mine, start, stop in zip(rows, players, ends - [len(s) for s in states], ends, strict=True):
         credits = np.zeros((len(mine), answers.shape[1]))
-        shapley_of_subsets(answers[start:stop], len(mine), credits)
+        shapley_of_states(answers[start:stop], np.arange(len(mine)), len(mine), credits)
         values[i, mine] = credits
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from agnostic_ig.kernels._jit import kernel
 
-__all__ = ["build_probes", "shapley_of_subsets", "sum_by_group"]
+__all__ = ["build_probes", "sum_by_group"]
 
 
 @kernel
@@ -41,20 +41,3 @@ def sum_by_group(group, rows, out):
         for j in range(rows.shape[1]):
             for k in range(rows.shape[2]):
                 out[group[i], j, k] += rows[i, j, k]
-
-
-@kernel
-def shapley_of_subsets(outputs, n_players, credits):
-    """Shapley value of outputs[T] (2**n_players, n_out), T a bit mask, added to credits (n_players, n_out)."""
-    weight = np.empty(max(n_players, 1))
-    weight[0] = 1.0 / max(n_players, 1)
-    for size in range(1, n_players):  # s! (k - s - 1)! / k!, from s - 1 to s
-        weight[size] = weight[size - 1] * size / (n_players - size)
-    for subset in range(1 << n_players):
-        size = 0
-        for i in range(n_players):
-            size += (subset >> i) & 1
-        for i in range(n_players):
-            if not (subset >> i) & 1:
-                for o in range(outputs.shape[1]):
-                    credits[i, o] += weight[size] * (outputs[subset | (1 << i), o] - outputs[subset, o])

@@ -30,6 +30,7 @@ __all__ = [
     "linked_credits",
     "plain_credits",
     "predict_margins",
+    "shapley_of_states",
 ]
 
 GRID = 2.0**40  # cells of alpha on [0, 1]
@@ -441,7 +442,7 @@ def _margin_states(trees, terms, order, start, stop, local, margins, states):
 
 
 @kernel
-def _shapley_of_states(outputs, players, n_tied, credits):
+def shapley_of_states(outputs, players, n_tied, credits):
     """Add the Shapley value of outputs[T] (2**k, n_out), over the k tied players, to credits."""
     weight = np.empty(n_tied)  # s! (k - s - 1)! / k!
     for s in range(n_tied):
@@ -463,7 +464,7 @@ def _enumerate_tie(trees, terms, order, start, stop, local, players, n_tied, mar
     _margin_states(trees, terms, order, start, stop, local, margins, states)
     for subset in range(states.shape[0]):
         _apply_link(link, states[subset], states[subset])
-    _shapley_of_states(states, players, n_tied, credits)
+    shapley_of_states(states, players, n_tied, credits)
 
 
 @kernel
