@@ -11,6 +11,8 @@ this is exactly the Shapley value of the ensemble over the tied players.
 
 Sides are decided by the model's own predicate on x and on b, never by comparing alpha with 0 or 1; alphas are
 integers on a grid of 2**-40 held in float64, so that equality is an equivalence relation.
+
+All kernels that call each other stand in this file, links included: numba's cache does not notice an edit in another.
 """
 
 from typing import NamedTuple

@@ -77,15 +77,16 @@ class Explainer(BaseEstimator):
     def _owner(self) -> str:
         return type(self).__name__
 
-    def _check_common(self) -> None:
-        """Parameters that mean the same for every method."""
+    def _check_common(self) -> int:
+        """Parameters that mean the same for every method; returns the number of threads."""
         check_choice(self._owner, "engine", self.engine, ENGINES)
         check_integer(self._owner, "max_evaluations", self.max_evaluations, at_least=1, allow_none=True)
-        check_n_jobs(self._owner, self.n_jobs)
+        n_jobs = check_n_jobs(self._owner, self.n_jobs)
         if not (isinstance(self.batch_size, str) and self.batch_size == "auto"):
             check_integer(self._owner, "batch_size", self.batch_size, at_least=1, also="'auto'")
         check_random_state(self._owner, "random_state", self.random_state)
         check_flag(self._owner, "progress", self.progress, also=("auto",))
+        return n_jobs
 
     def _engine_for(self, black_box: BlackBox, rows: np.ndarray, answers: np.ndarray) -> Built:
         """The engine, built once for these parameters and as long as it reproduces the model's answers at these rows.

@@ -15,7 +15,6 @@ from agnostic_ig.methods._average import Averages, Work, average_over_baselines
 from agnostic_ig.methods._base import Explainer, as_given, check_tol
 from agnostic_ig.methods._inputs import Inputs, check_groups, columns_of_groups, prepare_inputs
 from agnostic_ig.methods._targets import Target, resolve_target
-from agnostic_ig.parallel import check_n_jobs
 from agnostic_ig.results import Explanation
 from agnostic_ig.validation import check_choice, check_random_state, invalid
 
@@ -171,12 +170,11 @@ class IntegratedGradients(Explainer):
 
     def _check_parameters(self) -> Settings:
         """All parameters that can be judged without data."""
-        self._check_common()
+        n_jobs = self._check_common()
         check_tol(self._owner, self.tol)
         check_choice(self._owner, "thoroughness", self.thoroughness, ("fast", "standard", "thorough"))
         if self.sigma is not None:
             raise invalid(self._owner, "sigma", "None; smoothed models cannot be explained yet", self.sigma)
-        n_jobs = check_n_jobs(self._owner, self.n_jobs)
         return Settings(float(self.tol), self.max_evaluations, self.thoroughness, n_jobs)
 
     def _prepare(self, X: Any) -> Inputs:
