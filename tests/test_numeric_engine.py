@@ -11,6 +11,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 
 from agnostic_ig import IntegratedGradients
+from agnostic_ig.engines import numeric_tie
 from agnostic_ig.exceptions import BudgetWarning
 from agnostic_ig.kernels import path_probe, tree_path
 from agnostic_ig.numerics.quadrature import gauss_legendre
@@ -134,6 +135,16 @@ def test_an_effect_that_no_single_flag_shows():
     """Majority of three: no flag matters at either end, only in between."""
     e = numeric(lambda X: (X.sum(axis=1) > 1.5) * 1.0, np.zeros(3), np.ones((1, 3)), categorical_features=[0, 1, 2])
     np.testing.assert_allclose(e.values, np.full((1, 3), 1 / 3), atol=1e-12)
+
+
+def test_what_a_tie_leaves_unexplained_is_error(monkeypatch):
+    """If the search for players with an effect misses them all, the whole change is said to be in doubt."""
+    nobody = lambda asker, ties, threshold, effects: np.zeros_like(asker.moving[ties.pair])  # noqa: E731
+    monkeypatch.setattr(numeric_tie, "_active_players", nobody)
+    with pytest.warns(BudgetWarning, match="1 of 1 rows"):
+        e = numeric(lambda X: (X.sum(axis=1) > 1.5) * 1.0, np.zeros(3), np.ones((1, 3)), categorical_features=[0, 1, 2])
+    assert (e.values == 0).all()
+    assert (e.error_estimate >= 1.0).all()
 
 
 def test_an_effect_that_begins_and_ends_inside_one_interval():
