@@ -23,6 +23,7 @@ FLOORS = [
     ("model_files/", 3),
     ("validation.py", 3),
     ("parallel.py", 3),
+    ("replacing.py", 3),
     ("frames", 3),
     ("kernels/", 2),
     ("_version.py", 1),

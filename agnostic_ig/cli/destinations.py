@@ -7,6 +7,7 @@ from pathlib import Path
 
 from agnostic_ig.cli.messages import about
 from agnostic_ig.exceptions import InvalidInputError
+from agnostic_ig.replacing import replacing
 from agnostic_ig.streaming.atomic import AtomicFile, check_destination
 from agnostic_ig.validation import import_optional
 
@@ -48,9 +49,5 @@ def staged(path: str | Path | None) -> Iterator[Path | None]:
     if path is None:
         yield None
         return
-    temporary = Path(path).with_name(f".agnostic-ig-{os.getpid()}{Path(path).suffix}")
-    try:
+    with replacing(Path(path)) as temporary:
         yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -142,7 +142,8 @@ class Work:
         weight = self.baseline.weights[k][:, None, None]
         values = self._grouped(answer.values)
         sum_by_group(local, weight * values, sums.values)
-        sum_by_group(local, weight * values**2, sums.squares)
+        if self.baseline.population is not None:  # what the standard error of drawing baselines needs
+            sum_by_group(local, weight * values**2, sums.squares)
         if answer.error is not None:
             sums.has_error = True
             sum_by_group(local, weight * self._grouped(answer.error), sums.error)

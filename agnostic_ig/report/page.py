@@ -1,10 +1,9 @@
 """The page: figures, cases and facts put into one HTML file that needs nothing else."""
 
 import base64
-import contextlib
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from agnostic_ig._version import __version__
 from agnostic_ig.exceptions import InvalidInputError
+from agnostic_ig.replacing import replacing
 from agnostic_ig.report.facts import overview
 from agnostic_ig.report.sections import DIRECTIONS, cases, everything, paragraphs, printable
 from agnostic_ig.results import Explanation
@@ -87,7 +87,7 @@ def write_report(
         **everything(chosen),
         **cases(chosen, top, towards, phrases),
     )
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", newline="\n")
     return path
 
@@ -102,17 +102,6 @@ def _check_path(path: str | os.PathLike[str], force: bool) -> Path:
         hint = "Pass force=True to replace it."
         raise invalid(OWNER, "path", "a file that does not exist yet", str(path), hint)
     return path
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A new file beside `path` that takes its place at the end; on failure `path` stays as it was."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _one_output(explanation: Explanation, output: int | str | None) -> Explanation:

@@ -4,7 +4,6 @@ import io
 import json
 import math
 import os
-import uuid
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from agnostic_ig.exceptions import InvalidInputError
+from agnostic_ig.replacing import replacing
 from agnostic_ig.results.levels import decode_objects, encode_objects
 
 __all__ = ["read_archive", "write_archive"]
@@ -31,17 +31,15 @@ def write_archive(path: Path, manifest: dict[str, Any], arrays: dict[str, np.nda
         if array.dtype.hasobject:
             plain[name], levels[name] = encode_objects(array, words.get(name, name))
     text = json.dumps({**manifest, "members": list(plain), "levels": levels}, allow_nan=False)
-    temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            # A ZipInfo of its own has a fixed date: equal explanations are equal files.
-            archive.writestr(zipfile.ZipInfo(_MANIFEST), text)
-            for name, array in plain.items():
-                _write_array(archive, name, array)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    with (
+        replacing(path) as temporary,
+        open(temporary, "xb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        # A ZipInfo of its own has a fixed date: equal explanations are equal files.
+        archive.writestr(zipfile.ZipInfo(_MANIFEST), text)
+        for name, array in plain.items():
+            _write_array(archive, name, array)
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
