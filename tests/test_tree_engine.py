@@ -79,6 +79,25 @@ def test_missing_values_and_discrete_columns(seed, link):
 
 
 @pytest.mark.campaign
+@settings(max_examples=count("random trees, native categories"), deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["identity", "softmax"]), st.sampled_from([4, 40]))
+def test_native_categories(seed, link, n_codes):
+    """Codes that a node lists, codes that none lists, and missing ones, beside numbers that cross at ½ too."""
+    rng = np.random.default_rng(seed)
+    n_outputs = 3 if link == "softmax" else 1
+    sets = [frozenset(rng.choice(n_codes, n_codes // 2, replace=False).tolist()) for _ in range(8)]
+    thresholds = [sets, sets[:3], [0.5, 1.5], rng.normal(size=4).tolist()]
+    model = naive.random_forest(
+        rng, 4 * n_outputs, 4, 4, thresholds, n_outputs=n_outputs, one_output_each=n_outputs > 1, link=link,
+        intercept=(0.25,) * n_outputs if n_outputs > 1 else 0.25,
+    )  # fmt: skip
+    x, b = (np.append(rng.integers(-1, n_codes + 3, size=2), rng.integers(0, 3, size=2)).astype(float) for _ in "xb")
+    x[rng.random(4) < 0.15] = math.nan
+    values, _ = attribute(engine_of(model), x, b)
+    assert_agrees(values, oracle_values(model, x.tolist(), b.tolist()))
+
+
+@pytest.mark.campaign
 @settings(max_examples=count("random trees, categories of several columns"), deadline=None)
 @given(st.integers(0, 10**6), st.sampled_from(["identity", "sigmoid"]))
 def test_columns_that_encode_one_category_are_one_player(seed, link):
@@ -121,8 +140,8 @@ def test_continuous_thresholds_of_a_float32_family_stay_where_they_are():
     np.testing.assert_array_equal(engine.trees.nodes["place"], engine.trees.nodes["threshold"])
 
 
-# Native categories have no reader yet; "decimals as they are" is what the grid of alphas does not do on purpose.
-KNOWN = [k for k in naive.KNOWN_TREES if "category" not in k.name and k.name != "decimals as they are"]
+# "decimals as they are" is what the grid of alphas does not do on purpose.
+KNOWN = [k for k in naive.KNOWN_TREES if k.name != "decimals as they are"]
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.name)

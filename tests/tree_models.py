@@ -9,7 +9,7 @@ import naive
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairBlock, Settings
-from agnostic_ig.engines.tree_ensemble import TreeEngine, TreeTable, join_trees
+from agnostic_ig.engines.tree_ensemble import Listed, TreeEngine, TreeTable, join_trees
 
 LINKS = {
     "identity": "identity",
@@ -35,19 +35,23 @@ def engine_of(model: naive.Forest) -> TreeEngine:
 
 def _table(tree: Any, weight: float, output: int, width: int) -> TreeTable:
     rows: list[tuple] = []
+    categories: dict[int, Listed] = {}
 
     def add(node: Any) -> int:
         place = len(rows)
         rows.append(())
+        threshold = getattr(node, "threshold", 0.0)
+        if isinstance(threshold, frozenset):
+            categories[place], threshold = Listed(np.array(sorted(threshold), dtype=int)), np.nan
         if isinstance(node, naive.Leaf):
             rows[place] = (-1, 0.0, -1, -1, False, weight * np.atleast_1d(np.array(node.value, dtype=float)))
         else:
             left, right = add(node.left), add(node.right)
-            rows[place] = (node.feature, node.threshold, left, right, node.missing_left, np.zeros(width))
+            rows[place] = (node.feature, threshold, left, right, node.missing_left, np.zeros(width))
         return place
 
     add(tree)
-    return TreeTable(*(np.array(column) for column in zip(*rows, strict=True)), output)
+    return TreeTable(*(np.array(column) for column in zip(*rows, strict=True)), output, categories)
 
 
 def attribute(

@@ -49,9 +49,10 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
     engine, why = read_engine(black_box.response, choice, owner)
     if engine is None:
         return Built(_numeric(black_box), why)
+    engine = engine.with_black_box(black_box)
     rows = _probe_rows(engine, probes, black_box.codec.discrete)
     worst = _disagreement(engine, rows, black_box.ask_matrix(rows.copy()))
-    if worst <= AGREEMENT[np.float64]:
+    if worst <= AGREEMENT[black_box.precision]:
         return Built(engine, engine.why, worst, len(rows))
     text = (
         f"the {engine.name} engine does not reproduce {type(black_box.response.model).__name__}."
@@ -103,12 +104,12 @@ def _probe_rows(engine: Any, probes: np.ndarray, discrete: np.ndarray) -> np.nda
     return np.concatenate([probes, moved])
 
 
-def still_agrees(built: Built, rows: np.ndarray, answers: np.ndarray) -> bool:
+def still_agrees(built: Built, precision: type, rows: np.ndarray, answers: np.ndarray) -> bool:
     """Whether an engine that was built earlier reproduces the model on new rows: it may have been fitted again."""
     if not hasattr(built.engine, "predict"):
         return True
     some = slice(None, None, 1 + len(rows) // RECHECKED)
-    return _disagreement(built.engine, rows[some], answers[some]) <= AGREEMENT[np.float64]
+    return _disagreement(built.engine, rows[some], answers[some]) <= AGREEMENT[precision]
 
 
 def _disagreement(engine: Any, rows: np.ndarray, theirs: np.ndarray) -> float:

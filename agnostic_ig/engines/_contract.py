@@ -1,7 +1,7 @@
 """What a method asks an engine, and what it gets back."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -83,6 +83,8 @@ class Engine(Protocol):
     exact: bool
     why: str
     facts: dict[str, str] = field(default_factory=dict)
+
+    def with_black_box(self, black_box: Any) -> "Engine": ...
 
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer: ...
 

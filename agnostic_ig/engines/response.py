@@ -53,7 +53,7 @@ class Response:
     per_class: bool = True
 
     def outputs(self, container: Any) -> np.ndarray:
-        """The model's answers for a container as a finite float64 (n, n_outputs) matrix."""
+        """The model's answers for a container as a finite (n, n_outputs) matrix, float32 if the model's is."""
         try:
             answer = self.call(container)
         except MemoryError:
@@ -102,7 +102,8 @@ def _check_outputs(answer: Any, n_rows: int, name: str) -> np.ndarray:
             f"The model's {name} must return shape (n,) or (n, n_outputs) for n = {n_rows} rows. "
             f"It returned shape {array.shape}."
         )
-    outputs = array.astype(np.float64).reshape(n_rows, -1)
+    own = np.float32 if array.dtype == np.float32 else np.float64
+    outputs = array.astype(own).reshape(n_rows, -1)
     if not np.isfinite(outputs).all():
         row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
         raise ModelOutputError(
@@ -238,19 +239,31 @@ def _class_indicator(predict: Callable[[Any], Any], classes: Any) -> Callable[[A
 
 
 class BlackBox:
-    """A response asked through a codec, counting every row that the model sees."""
+    """A response asked through a codec, counting every row that the model sees.
+
+    Attributes
+    ----------
+    n_rows : int
+        Rows that the model has seen.
+    precision : type
+        np.float32 once the model has answered in float32, which bounds what can be asked of agreement and sums.
+    """
 
     def __init__(self, response: Response, codec: Codec) -> None:
         self.response = response
         self.codec = codec
         self.n_rows = 0
+        self.precision: type = np.float64
         self._lock = threading.Lock()
 
     def ask(self, container: Any) -> np.ndarray:
         """Outputs (n, n_outputs) for the user's own container."""
         with self._lock:
             self.n_rows += matrix_shape(container)[0]
-        return self.response.outputs(container)
+        outputs = self.response.outputs(container)
+        if outputs.dtype == np.float32:
+            self.precision = np.float32
+        return outputs.astype(np.float64, copy=False)
 
     def ask_matrix(self, matrix: np.ndarray) -> np.ndarray:
         """Outputs for encoded rows, rebuilt into the container that the model expects."""

@@ -1,16 +1,28 @@
 """The structural engine of axis-parallel trees: exact Integrated Gradients, through a link where there is one."""
 
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
 from agnostic_ig.kernels import tree_path
-from agnostic_ig.kernels.tree_path import COLUMN, GRID, LINKS, NODE, Trees
+from agnostic_ig.kernels.tree_path import (
+    CATEGORICAL,
+    COLUMN,
+    GRID,
+    LINKS,
+    LISTED_RIGHT,
+    MISSING_LEFT,
+    NODE,
+    Trees,
+)
 from agnostic_ig.numerics.decimals import ROUNDING, decimal_unit, snap
 
-__all__ = ["TreeEngine", "TreeTable", "join_trees"]
+__all__ = ["Listed", "TreeEngine", "TreeTable", "join_trees"]
 
 # One tree stays in cache for this many pairs (measured: blocks of 512 to 2,048 are equally good, larger ones lose).
 PAIRS_PER_BATCH = 1024
@@ -19,9 +31,19 @@ MAX_BATCH_VALUES = 4_000_000
 TIE_DRAWS = {"fast": 128, "standard": 1024, "thorough": 8192}
 
 
+class Listed(NamedTuple):
+    """Categories listed by a node: codes >= 0, and whether they go left; all other codes go the other way."""
+
+    codes: np.ndarray
+    left: bool = True
+
+
 @dataclass(frozen=True)
 class TreeTable:
-    """Nodes of one tree: arrays (n_nodes,), children -1 at leaves; value (n_nodes, width) for outputs from `output`."""
+    """Nodes of one tree: arrays (n_nodes,), children -1 at leaves; value (n_nodes, width) for outputs from `output`.
+
+    categories holds, by node, the list of every node that splits on categories; its threshold does not count.
+    """
 
     feature: np.ndarray
     threshold: np.ndarray
@@ -30,17 +52,21 @@ class TreeTable:
     missing_left: np.ndarray
     value: np.ndarray
     output: int = 0
+    categories: Mapping[int, Listed] = field(default_factory=dict)
 
 
 def join_trees(tables: list[TreeTable], *, routing: type, strict: bool = False) -> Trees:
     """All trees in one set of arrays, with the places of thresholds on the path."""
     offsets = np.cumsum([0, *(len(t.feature) for t in tables)])[:-1]
     nodes = np.zeros(sum(len(t.feature) for t in tables), dtype=NODE)
-    for name in ("feature", "threshold", "missing_left"):
+    for name in ("feature", "threshold"):
         nodes[name] = np.concatenate([getattr(t, name) for t in tables])
+    nodes["flags"] = MISSING_LEFT * np.concatenate([t.missing_left for t in tables])
     for side in ("left", "right"):
         nodes[side] = np.concatenate([getattr(t, side) + o for t, o in zip(tables, offsets, strict=True)])
-    nodes["place"] = _places(nodes["feature"], nodes["threshold"], routing)
+    listed = {o + node: one for t, o in zip(tables, offsets, strict=True) for node, one in t.categories.items()}
+    sets = _list_categories(nodes, listed)
+    nodes["place"] = _places(nodes, routing)
     return Trees(
         nodes,
         np.concatenate([np.atleast_2d(t.value) for t in tables]).astype(np.float64),
@@ -48,7 +74,20 @@ def join_trees(tables: list[TreeTable], *, routing: type, strict: bool = False) 
         np.array([t.output for t in tables], dtype=np.int64),
         max(_depth(t) for t in tables),
         strict,
+        sets,
     )
+
+
+def _list_categories(nodes: np.ndarray, listed: Mapping[int, Listed]) -> np.ndarray:
+    """Mark categorical nodes, and return one row of bits for each of them."""
+    highest = max((int(np.max(one.codes, initial=0)) for one in listed.values()), default=0)
+    sets = np.zeros((max(1, len(listed)), highest // 32 + 1), dtype=np.uint32)
+    for row, (node, one) in enumerate(listed.items()):
+        codes = np.asarray(one.codes, dtype=np.uint32)
+        np.bitwise_or.at(sets[row], codes >> 5, np.uint32(1) << (codes & 31))
+        nodes["threshold"][node] = row
+        nodes["flags"][node] |= CATEGORICAL | (0 if one.left else LISTED_RIGHT)
+    return sets
 
 
 def _depth(table: TreeTable) -> int:
@@ -61,18 +100,21 @@ def _depth(table: TreeTable) -> int:
         level, depth = np.concatenate([table.left[inner], table.right[inner]]), depth + 1
 
 
-def _places(feature: np.ndarray, threshold: np.ndarray, routing: type) -> np.ndarray:
+def _places(nodes: np.ndarray, routing: type) -> np.ndarray:
     """Thresholds with the rounding of a float32 family undone where a column is decimal."""
-    units = _decimal_units(feature, threshold, routing)[feature]
+    feature, threshold = nodes["feature"], nodes["threshold"]
+    units = _decimal_units(nodes, routing)[feature]
     units[feature < 0] = 0.0
     return np.where(units > 0, snap(threshold, np.where(units > 0, units, 1.0)), threshold)
 
 
-def _decimal_units(feature: np.ndarray, threshold: np.ndarray, routing: type) -> np.ndarray:
+def _decimal_units(nodes: np.ndarray, routing: type) -> np.ndarray:
     """Decimal grid of every column (0.0: none) as its thresholds show it; families that route in float64 need none."""
-    n_features = int(feature.max(initial=0)) + 1
+    n_features = int(nodes["feature"].max(initial=0)) + 1
     if routing is np.float64:
         return np.zeros(n_features)
+    numeric = nodes[nodes["flags"] & CATEGORICAL == 0]
+    feature, threshold = numeric["feature"], numeric["threshold"]
     order = np.argsort(feature, kind="stable")
     ends = np.searchsorted(feature[order], np.arange(n_features + 1))
     thresholds = threshold[order]
@@ -93,6 +135,11 @@ class TreeEngine:
     routing : type
         Precision in which the family compares x with thresholds.
     family : str
+    shift : float
+        Added to the outputs, behind the link.
+    encoding : callable, optional
+        From a `Codec` to a function of rows (n, n_features), as that codec encodes them, that gives the numbers which
+        the trees split on: codes of the model's own, and NaN where it takes a value as missing.
     """
 
     trees: Trees
@@ -100,6 +147,8 @@ class TreeEngine:
     link: str
     routing: type
     family: str
+    shift: float = 0.0
+    encoding: Callable[[Any], Callable[[np.ndarray], np.ndarray]] | None = None
     name: str = "tree_ensemble"
     exact: bool = True
     why: str = "axis-parallel trees: every crossing of the path is enumerated"
@@ -107,7 +156,10 @@ class TreeEngine:
 
     def __post_init__(self) -> None:
         self._narrowed: dict[tuple[int, ...], Trees] = {}
-        self.units = _decimal_units(self.trees.nodes["feature"], self.trees.nodes["threshold"], self.routing)
+        self._prepared: Callable[[np.ndarray], np.ndarray] = _as_it_is
+        self.units = _decimal_units(self.trees.nodes, self.routing)
+        nodes = self.trees.nodes
+        self.categorical = np.unique(nodes["feature"][nodes["flags"] & CATEGORICAL != 0])
         links = {"identity": "the sum of the trees"}
         self.facts = {
             "trees": f"{len(self.trees.root)} ({len(self.trees.nodes):,} nodes, depth {self.trees.depth})",
@@ -120,11 +172,19 @@ class TreeEngine:
         """One margin stands for two classes: the outputs are (1 - p, p)."""
         return self.link in ("sigmoid", "sigmoid_of_double")
 
+    def with_black_box(self, black_box: Any) -> "TreeEngine":
+        """The same engine for rows as today's codec encodes them."""
+        if self.encoding is None:
+            return self
+        engine = copy.copy(self)
+        engine._prepared = self.encoding(black_box.codec)
+        return engine
+
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The engine's own prediction (n, n_outputs), for verification."""
         margins = np.tile(self.start, (len(X), 1))
-        tree_path.predict_margins(self.trees, self._cast(X), margins)
-        outputs = _LINK_VALUES[self.link](margins)
+        tree_path.predict_margins(self.trees, self._cast(self._prepared(X)), margins)
+        outputs = _LINK_VALUES[self.link](margins) + self.shift
         return np.hstack([1.0 - outputs, outputs]) if self.is_one_sided else outputs
 
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
@@ -172,12 +232,14 @@ class TreeEngine:
         return X.astype(self.routing).astype(np.float64)
 
     def _pairs(self, block: PairBlock, discrete: np.ndarray) -> np.ndarray:
-        x, b = self._on_grid(block.x, block.b)
+        given_x, given_b = self._prepared(block.x), self._prepared(block.b)
+        x, b = self._on_grid(given_x, given_b)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             per_alpha = GRID / (x - b)
         jumps = discrete | ~np.isfinite(x) | ~np.isfinite(b) | ~np.isfinite(per_alpha)
+        jumps[:, self.categorical] = True
         pairs = np.empty(x.shape, dtype=COLUMN)
-        pairs["x"], pairs["b"] = self._cast(block.x), self._cast(block.b)
+        pairs["x"], pairs["b"] = self._cast(given_x), self._cast(given_b)
         pairs["b_place"], pairs["per_alpha"] = np.where(jumps, 0.0, b), np.where(jumps, 0.0, per_alpha)
         return pairs
 
@@ -194,7 +256,8 @@ class TreeEngine:
     def edges(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Up to n (feature, value) with values on thresholds and one unit in the last place to each side."""
         feature, threshold = self.trees.nodes["feature"], self.trees.nodes["threshold"]
-        inner = np.flatnonzero((feature >= 0) & np.isfinite(threshold))
+        numeric = self.trees.nodes["flags"] & CATEGORICAL == 0
+        inner = np.flatnonzero((feature >= 0) & np.isfinite(threshold) & numeric)
         nodes = rng.choice(inner, size=min(n, 5 * inner.size)) if inner.size else inner
         on = threshold[nodes]
         near = on.astype(self.routing)
@@ -205,6 +268,10 @@ class TreeEngine:
         """Pairs that share one walk through a tree, within a bound of memory."""
         per_pair = n_features * max(len(self.start), n_outputs, 4)
         return int(max(1, min(PAIRS_PER_BATCH, MAX_BATCH_VALUES // per_pair)))
+
+
+def _as_it_is(rows: np.ndarray) -> np.ndarray:
+    return rows
 
 
 def _softmax(margins: np.ndarray) -> np.ndarray:
@@ -225,4 +292,5 @@ _LINK_VALUES = {
     "sigmoid_of_double": lambda margins: _expit(2.0 * margins),
     "softmax": _softmax,
     "exp": np.exp,
+    "isolation": lambda margins: -np.exp2(-margins),
 }

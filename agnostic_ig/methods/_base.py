@@ -91,16 +91,16 @@ class Explainer(BaseEstimator):
     def _engine_for(self, black_box: BlackBox, rows: np.ndarray, answers: np.ndarray) -> Built:
         """The engine, built once for these parameters and as long as it reproduces the model's answers at these rows.
 
-        A numeric engine asks through today's codec.
+        It works on rows as today's codec encodes them.
         """
         response = black_box.response
         stored = getattr(self, "_built", None)
-        if stored is None or not stored.serves(response, self.engine, rows, answers):
-            built = build_engine(black_box, rows, self.engine, self._owner)
-            self._built = stored = _Stored(response.model, _parts(response.model), response.name, self.engine, built)
-        built = stored.built
-        if hasattr(built.engine, "with_black_box"):
-            return replace(built, engine=built.engine.with_black_box(black_box))
+        if stored is not None and stored.serves(response, self.engine):
+            built = replace(stored.built, engine=stored.built.engine.with_black_box(black_box))
+            if still_agrees(built, black_box.precision, rows, answers):
+                return built
+        built = build_engine(black_box, rows, self.engine, self._owner)
+        self._built = _Stored(response.model, _parts(response.model), response.name, self.engine, built)
         return built
 
 
@@ -114,12 +114,12 @@ class _Stored:
     choice: str
     built: Built
 
-    def serves(self, response: Response, choice: str, rows: np.ndarray, answers: np.ndarray) -> bool:
+    def serves(self, response: Response, choice: str) -> bool:
         """Whether the same was asked for, of a model that has not been fitted again since."""
         same = self.model is response.model and (self.response_name, self.choice) == (response.name, choice)
         parts = _parts(response.model)
         untouched = parts.keys() == self.parts.keys() and all(parts[name] is self.parts[name] for name in parts)
-        return same and untouched and still_agrees(self.built, rows, answers)
+        return same and untouched
 
 
 def _parts(model: Any) -> dict[str, Any]:

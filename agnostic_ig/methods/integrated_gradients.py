@@ -22,7 +22,7 @@ __all__ = ["IntegratedGradients"]
 
 # Completeness asked of exact engines: rounding of sums over leaves, relative to the summed absolute values, and of
 # the model's own output.
-COMPLETENESS = 1e-9
+COMPLETENESS = {np.float64: 1e-9, np.float32: 1e-5}
 
 
 class IntegratedGradients(Explainer):
@@ -165,7 +165,7 @@ class IntegratedGradients(Explainer):
         )  # fmt: skip
         averages = average_over_baselines(work, self._rows_per_batch(work), settings.n_jobs, self.progress)
         explanation = self._result(X, inputs, groups, black_box, built, chosen, predictions, averages)
-        self._warn(explanation, averages, inputs.baseline)
+        self._warn(explanation, averages, inputs.baseline, black_box.precision)
         return explanation
 
     def _check_parameters(self) -> Settings:
@@ -232,7 +232,7 @@ class IntegratedGradients(Explainer):
             facts["agreement"] = f"{built.agreement:.1e} relative on {built.n_probes:,} rows"
         return facts | built.engine.facts
 
-    def _warn(self, explanation: Explanation, averages: Averages, baseline: BaselineRows) -> None:
+    def _warn(self, explanation: Explanation, averages: Averages, baseline: BaselineRows, precision: type) -> None:
         """Say how many rows did not reach `tol`, and whether sums do not add up."""
         level = caller_stacklevel()
         noisy = 0 if baseline.tol is None else int(averages.is_noisy(baseline).sum())
@@ -256,7 +256,7 @@ class IntegratedGradients(Explainer):
             )
         gap = np.abs(explanation.convergence_delta)
         size = np.abs(explanation.values).sum(axis=1)
-        room = COMPLETENESS * (size + np.abs(explanation.predictions) + np.abs(explanation.base_values))
+        room = COMPLETENESS[precision] * (size + np.abs(explanation.predictions) + np.abs(explanation.base_values))
         room = room + explanation.error_estimate.sum(axis=1)
         if (gap > room).any():
             warnings.warn(
