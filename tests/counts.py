@@ -19,8 +19,10 @@ class Count(NamedTuple):
 
 COUNTS = {
     "damaged model files": Count(20, 1000),
+    "damaged booster files": Count(120, 3000),
     "random trees": Count(60, 3000),
     "random trees, missing values and discrete columns": Count(30, 1000),
+    "random trees, many pairs": Count(30, 1000),
     "random trees, native categories": Count(40, 1000),
     "random trees, categories of several columns": Count(30, 1000),
     "random trees, decimal data in float32 families": Count(40, 2000),

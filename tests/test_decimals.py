@@ -30,6 +30,10 @@ def test_a_grid_that_rounding_hides_is_none():
     assert decimal_unit(np.array([10_000_000.015, 10_000_123.335])) == 0.0
 
 
-@pytest.mark.parametrize("thresholds", [[], [np.inf], [0.5, np.nan]])
+@pytest.mark.parametrize("thresholds", [[], [np.inf], [np.nan, -np.inf]])
 def test_nothing_to_go_by(thresholds):
     assert decimal_unit(np.array(thresholds, dtype=float)) == 0.0
+
+
+def test_thresholds_that_tell_missing_values_apart_do_not_count():
+    assert decimal_unit(np.append(as_learned([0.1, 0.4], [0.2, 0.5]), [np.inf, -np.inf])) == 0.05

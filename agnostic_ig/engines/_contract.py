@@ -1,6 +1,7 @@
 """What a method asks an engine, and what it gets back."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,16 +39,46 @@ class Columns:
 
 @dataclass(frozen=True)
 class PairBlock:
-    """Some (input, baseline) pairs: x and b (n_pairs, n_features), f(x) and f(b) (n_pairs, n_outputs)."""
+    """Every row with every baseline: all rows with the first, then all rows with the second, and so on.
 
-    x: np.ndarray
-    b: np.ndarray
-    f_x: np.ndarray
-    f_b: np.ndarray
-    seeds: np.ndarray  # (n_pairs,) uint64: one random stream a pair, whatever the batch
+    rows (n_rows, n_features), baselines (n_baselines, n_features), and f of both (n, n_outputs); seeds (n_pairs,) of
+    uint64: one random stream a pair, whatever the batch. x, b, f_x and f_b have one line a pair.
+    """
+
+    rows: np.ndarray
+    baselines: np.ndarray
+    f_rows: np.ndarray
+    f_baselines: np.ndarray
+    seeds: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.x)
+        return len(self.rows) * len(self.baselines)
+
+    def by_row(self, matrix: np.ndarray) -> np.ndarray:
+        """What every row has, for every pair."""
+        return matrix if len(self.baselines) == 1 else np.tile(matrix, (len(self.baselines), 1))
+
+    def by_baseline(self, matrix: np.ndarray) -> np.ndarray:
+        """What every baseline has, for every pair; read only where there is one baseline."""
+        if len(self.baselines) == 1:
+            return np.broadcast_to(matrix, (len(self.rows), matrix.shape[1]))
+        return np.repeat(matrix, len(self.rows), axis=0)
+
+    @cached_property
+    def x(self) -> np.ndarray:
+        return self.by_row(self.rows)
+
+    @cached_property
+    def b(self) -> np.ndarray:
+        return self.by_baseline(self.baselines)
+
+    @cached_property
+    def f_x(self) -> np.ndarray:
+        return self.by_row(self.f_rows)
+
+    @cached_property
+    def f_b(self) -> np.ndarray:
+        return self.by_baseline(self.f_baselines)
 
 
 @dataclass(frozen=True)

@@ -1,129 +1,40 @@
 """The structural engine of axis-parallel trees: exact Integrated Gradients, through a link where there is one."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
-from agnostic_ig.kernels import tree_path
-from agnostic_ig.kernels.tree_path import (
-    CATEGORICAL,
-    COLUMN,
-    GRID,
-    LINKS,
-    LISTED_RIGHT,
-    MISSING_LEFT,
-    NODE,
-    Trees,
-)
-from agnostic_ig.numerics.decimals import ROUNDING, decimal_unit, snap
+from agnostic_ig.engines.tree_pairs import PathEnds, cast, group_pairs, path_ends
+from agnostic_ig.engines.tree_tables import decimal_units
+from agnostic_ig.kernels.tree_batch import LANES, MAX_GROUP, batch_credits
+from agnostic_ig.kernels.tree_jumps import linked_batch_credits
+from agnostic_ig.kernels.tree_link import LINKS, linked_credits
+from agnostic_ig.kernels.tree_nodes import CATEGORICAL, NODE, Trees, predict_margins
+from agnostic_ig.kernels.tree_tie import tied_credits
 
-__all__ = ["Listed", "TreeEngine", "TreeTable", "join_trees"]
+__all__ = ["TreeEngine"]
 
-# One tree stays in cache for this many pairs (measured: blocks of 512 to 2,048 are equally good, larger ones lose).
-PAIRS_PER_BATCH = 1024
+PAIRS_PER_BATCH = 16384
 MAX_BATCH_VALUES = 4_000_000
+# Measured: the pairs of a group and a chunk of trees stay in cache together; in trees with many nodes longer lists
+# win, because they keep vectors full.
+PAIRS_PER_GROUP = {False: 1024, True: MAX_GROUP}
+DEEP_NODES = 4096
+PAIRS_PER_LINKED_GROUP = 256  # whose jumps are held before they are sorted
+CHUNK_BYTES = 1 << 18
+TREES_PER_CHUNK = 64
 # Pairs of antithetic permutations spent on one tie of more than MAX_ENUMERATED players under a link.
 TIE_DRAWS = {"fast": 128, "standard": 1024, "thorough": 8192}
 
 
-class Listed(NamedTuple):
-    """Categories listed by a node: codes >= 0, and whether they go left; all other codes go the other way."""
-
-    codes: np.ndarray
-    left: bool = True
-
-
-@dataclass(frozen=True)
-class TreeTable:
-    """Nodes of one tree: arrays (n_nodes,), children -1 at leaves; value (n_nodes, width) for outputs from `output`.
-
-    categories holds, by node, the list of every node that splits on categories; its threshold does not count.
-    """
-
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
-    missing_left: np.ndarray
-    value: np.ndarray
-    output: int = 0
-    categories: Mapping[int, Listed] = field(default_factory=dict)
-
-
-def join_trees(tables: list[TreeTable], *, routing: type, strict: bool = False) -> Trees:
-    """All trees in one set of arrays, with the places of thresholds on the path."""
-    offsets = np.cumsum([0, *(len(t.feature) for t in tables)])[:-1]
-    nodes = np.zeros(sum(len(t.feature) for t in tables), dtype=NODE)
-    for name in ("feature", "threshold"):
-        nodes[name] = np.concatenate([getattr(t, name) for t in tables])
-    nodes["flags"] = MISSING_LEFT * np.concatenate([t.missing_left for t in tables])
-    for side in ("left", "right"):
-        nodes[side] = np.concatenate([getattr(t, side) + o for t, o in zip(tables, offsets, strict=True)])
-    listed = {o + node: one for t, o in zip(tables, offsets, strict=True) for node, one in t.categories.items()}
-    sets = _list_categories(nodes, listed)
-    nodes["place"] = _places(nodes, routing)
-    return Trees(
-        nodes,
-        np.concatenate([np.atleast_2d(t.value) for t in tables]).astype(np.float64),
-        offsets.astype(np.int64),
-        np.array([t.output for t in tables], dtype=np.int64),
-        max(_depth(t) for t in tables),
-        strict,
-        sets,
-    )
-
-
-def _list_categories(nodes: np.ndarray, listed: Mapping[int, Listed]) -> np.ndarray:
-    """Mark categorical nodes, and return one row of bits for each of them."""
-    highest = max((int(np.max(one.codes, initial=0)) for one in listed.values()), default=0)
-    sets = np.zeros((max(1, len(listed)), highest // 32 + 1), dtype=np.uint32)
-    for row, (node, one) in enumerate(listed.items()):
-        codes = np.asarray(one.codes, dtype=np.uint32)
-        np.bitwise_or.at(sets[row], codes >> 5, np.uint32(1) << (codes & 31))
-        nodes["threshold"][node] = row
-        nodes["flags"][node] |= CATEGORICAL | (0 if one.left else LISTED_RIGHT)
-    return sets
-
-
-def _depth(table: TreeTable) -> int:
-    """Longest path, level by level."""
-    level, depth = np.array([0]), 0
-    while True:
-        inner = level[table.feature[level] >= 0]
-        if inner.size == 0:
-            return depth
-        level, depth = np.concatenate([table.left[inner], table.right[inner]]), depth + 1
-
-
-def _places(nodes: np.ndarray, routing: type) -> np.ndarray:
-    """Thresholds with the rounding of a float32 family undone where a column is decimal."""
-    feature, threshold = nodes["feature"], nodes["threshold"]
-    units = _decimal_units(nodes, routing)[feature]
-    units[feature < 0] = 0.0
-    return np.where(units > 0, snap(threshold, np.where(units > 0, units, 1.0)), threshold)
-
-
-def _decimal_units(nodes: np.ndarray, routing: type) -> np.ndarray:
-    """Decimal grid of every column (0.0: none) as its thresholds show it; families that route in float64 need none."""
-    n_features = int(nodes["feature"].max(initial=0)) + 1
-    if routing is np.float64:
-        return np.zeros(n_features)
-    numeric = nodes[nodes["flags"] & CATEGORICAL == 0]
-    feature, threshold = numeric["feature"], numeric["threshold"]
-    order = np.argsort(feature, kind="stable")
-    ends = np.searchsorted(feature[order], np.arange(n_features + 1))
-    thresholds = threshold[order]
-    return np.array([decimal_unit(thresholds[i:j]) for i, j in pairwise(ends)])
-
-
 @dataclass
 class TreeEngine:
-    """Margins ``start + sum of trees`` and a link; see `agnostic_ig.kernels.tree_path` for the algorithm.
+    """Margins ``start + sum of trees`` and a link; see `tree_batch`, `tree_jumps` and `tree_tie` in kernels.
 
     Attributes
     ----------
@@ -137,6 +48,8 @@ class TreeEngine:
     family : str
     shift : float
         Added to the outputs, behind the link.
+    two_sided : bool
+        Whether one margin behind a sigmoid stands for two classes; if not, every margin is an output of its own.
     encoding : callable, optional
         From a `Codec` to a function of rows (n, n_features), as that codec encodes them, that gives the numbers which
         the trees split on: codes of the model's own, and NaN where it takes a value as missing.
@@ -148,6 +61,7 @@ class TreeEngine:
     routing: type
     family: str
     shift: float = 0.0
+    two_sided: bool = True
     encoding: Callable[[Any], Callable[[np.ndarray], np.ndarray]] | None = None
     name: str = "tree_ensemble"
     exact: bool = True
@@ -157,8 +71,10 @@ class TreeEngine:
     def __post_init__(self) -> None:
         self._narrowed: dict[tuple[int, ...], Trees] = {}
         self._prepared: Callable[[np.ndarray], np.ndarray] = _as_it_is
-        self.units = _decimal_units(self.trees.nodes, self.routing)
         nodes = self.trees.nodes
+        self.units = decimal_units(nodes, self.routing)
+        self._chunks = _chunks(self.trees)
+        self._pairs_per_group = PAIRS_PER_GROUP[len(nodes) > DEEP_NODES * len(self.trees.root)]
         self.categorical = np.unique(nodes["feature"][nodes["flags"] & CATEGORICAL != 0])
         links = {"identity": "the sum of the trees"}
         self.facts = {
@@ -170,7 +86,7 @@ class TreeEngine:
     @property
     def is_one_sided(self) -> bool:
         """One margin stands for two classes: the outputs are (1 - p, p)."""
-        return self.link in ("sigmoid", "sigmoid_of_double")
+        return self.two_sided and self.link in ("sigmoid", "sigmoid_of_double")
 
     def with_black_box(self, black_box: Any) -> "TreeEngine":
         """The same engine for rows as today's codec encodes them."""
@@ -183,26 +99,51 @@ class TreeEngine:
     def predict(self, X: np.ndarray) -> np.ndarray:
         """The engine's own prediction (n, n_outputs), for verification."""
         margins = np.tile(self.start, (len(X), 1))
-        tree_path.predict_margins(self.trees, self._cast(self._prepared(X)), margins)
+        predict_margins(self.trees, cast(self._prepared(X), self.routing), margins)
         outputs = _LINK_VALUES[self.link](margins) + self.shift
         return np.hstack([1.0 - outputs, outputs]) if self.is_one_sided else outputs
 
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         """Attributions of the asked outputs for every pair."""
-        pairs = self._pairs(block, columns.discrete)
         if self.link == "identity":
             trees, kept = self._only(tuple(outputs.tolist()))
-            credits = np.zeros((len(block), columns.n_players, len(self.start) if kept is None else len(outputs)))
-            tree_path.plain_credits(trees, columns.player_of, pairs, credits)
+            credits = self._margin_credits(trees, block, columns, len(self.start) if kept is None else len(outputs))
             return PairAnswer(credits if kept is not None else self._select(credits, outputs))
+        return self._sampled_answer(*self._linked_credits(block, columns, settings), outputs, settings)
+
+    def _linked_credits(self, block: PairBlock, columns: Columns, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+        """Attributions through the link, and their variance: many pairs at once, then those with ties one by one."""
+        ends = self._ends(block, columns.discrete)
         credits = np.zeros((len(block), columns.n_players, len(self.start)))
+        tied, link = ends.surely_tied(columns.player_of), LINKS[self.link]
+        groups = group_pairs(ends, len(block.rows), PAIRS_PER_LINKED_GROUP)
+        linked_batch_credits(LANES, self.trees, columns.player_of, groups, self.start, link, tied, credits)
         variance = np.zeros_like(credits)
-        draws = TIE_DRAWS[settings.thoroughness]
-        tree_path.linked_credits(
-            self.trees, columns.player_of, pairs, self.start, LINKS[self.link], block.seeds.copy(), settings.tol,
-            draws, credits, variance,
-        )  # fmt: skip
-        return self._sampled_answer(credits, variance, outputs, settings)
+        if tied.any():
+            linked_credits(
+                self.trees, columns.player_of, ends.columns(), self.start, link, block.seeds.copy(), settings.tol,
+                TIE_DRAWS[settings.thoroughness], tied, credits, variance,
+            )  # fmt: skip
+        return credits, variance
+
+    def _margin_credits(self, trees: Trees, block: PairBlock, columns: Columns, n_margins: int) -> np.ndarray:
+        """Attributions (n_pairs, n_players, n_margins) of the sum of the trees, chunk after chunk of trees."""
+        ends = self._ends(block, columns.discrete)
+        groups = group_pairs(ends, len(block.rows), self._pairs_per_group)
+        credits = np.zeros((len(block), columns.n_players + 1, n_margins))
+        n_tied, pairs = np.zeros(len(block), dtype=np.int64), None
+        for first, last in pairwise(self._chunks):
+            tied = np.zeros((last - first, len(block)), dtype=bool)
+            batch_credits(LANES, trees, first, last, columns.player_of, groups, n_tied, tied, credits)
+            if tied.any():
+                pairs = ends.columns() if pairs is None else pairs
+                tied_credits(trees, first, last, columns.player_of, pairs, tied, credits)
+        return credits[:, :-1]
+
+    def _ends(self, block: PairBlock, discrete: np.ndarray) -> PathEnds:
+        at_half = discrete.copy()
+        at_half[self.categorical] = True
+        return path_ends(block, self._prepared, self.routing, self.units, at_half)
 
     def _only(self, outputs: tuple[int, ...]) -> tuple[Trees, tuple[int, ...] | None]:
         """Trees whose leaves hold the asked outputs only; None beside trees that each feed one output."""
@@ -228,31 +169,6 @@ class TreeEngine:
             credits = np.concatenate([-credits, credits], axis=2)
         return np.ascontiguousarray(credits[:, :, outputs])
 
-    def _cast(self, X: np.ndarray) -> np.ndarray:
-        return X.astype(self.routing).astype(np.float64)
-
-    def _pairs(self, block: PairBlock, discrete: np.ndarray) -> np.ndarray:
-        given_x, given_b = self._prepared(block.x), self._prepared(block.b)
-        x, b = self._on_grid(given_x, given_b)
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            per_alpha = GRID / (x - b)
-        jumps = discrete | ~np.isfinite(x) | ~np.isfinite(b) | ~np.isfinite(per_alpha)
-        jumps[:, self.categorical] = True
-        pairs = np.empty(x.shape, dtype=COLUMN)
-        pairs["x"], pairs["b"] = self._cast(given_x), self._cast(given_b)
-        pairs["b_place"], pairs["per_alpha"] = np.where(jumps, 0.0, b), np.where(jumps, 0.0, per_alpha)
-        return pairs
-
-    def _on_grid(self, x: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x and b with the rounding of float32 input undone in decimal columns; float64 decimals stay as they are."""
-        x, b = x.copy(), b.copy()
-        for j in np.flatnonzero(self.units):
-            ends = np.stack([x[:, j], b[:, j]])
-            on_grid = snap(ends, self.units[j])
-            near = (np.abs(ends - on_grid) <= ROUNDING * np.abs(ends)).all(axis=0) & (on_grid[0] != on_grid[1])
-            x[near, j], b[near, j] = on_grid[:, near]
-        return x, b
-
     def edges(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Up to n (feature, value) with values on thresholds and one unit in the last place to each side."""
         feature, threshold = self.trees.nodes["feature"], self.trees.nodes["threshold"]
@@ -268,6 +184,17 @@ class TreeEngine:
         """Pairs that share one walk through a tree, within a bound of memory."""
         per_pair = n_features * max(len(self.start), n_outputs, 4)
         return int(max(1, min(PAIRS_PER_BATCH, MAX_BATCH_VALUES // per_pair)))
+
+
+def _chunks(trees: Trees) -> list[int]:
+    """Borders between trees that stay in cache together."""
+    ends = np.append(trees.root[1:], len(trees.nodes)) * NODE.itemsize
+    borders = [0]
+    for tree, end in enumerate(ends):
+        full = end - trees.root[borders[-1]] * NODE.itemsize > CHUNK_BYTES or tree - borders[-1] >= TREES_PER_CHUNK
+        if full and tree > borders[-1]:
+            borders.append(tree)
+    return [*borders, len(ends)]
 
 
 def _as_it_is(rows: np.ndarray) -> np.ndarray:

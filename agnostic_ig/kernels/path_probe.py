@@ -35,9 +35,9 @@ def build_probes(x, b, discrete, player_of, pair, alpha, moved_alpha, moved, out
 
 
 @kernel
-def sum_by_group(group, rows, out):
-    """Add rows[i] (…, width) to out[group[i]], in order."""
+def sum_by_group(group, weight, rows, out):
+    """Add weight[i] * rows[i] (n_players, n_outputs) to out[group[i]], in order."""
     for i in range(rows.shape[0]):
         for j in range(rows.shape[1]):
             for k in range(rows.shape[2]):
-                out[group[i], j, k] += rows[i, j, k]
+                out[group[i], j, k] += weight[i] * rows[i, j, k]

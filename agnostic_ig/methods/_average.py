@@ -1,6 +1,6 @@
 """Average an engine's pair attributions over baselines, in batches of rows, the same bits for any batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -33,6 +33,8 @@ class Averages:
     weight: np.ndarray  # (n,): baseline weight used
     n_used: np.ndarray  # (n,): baselines used
     has_error: bool = False
+    has_variance: bool = False
+    has_squares: bool = False
 
     @classmethod
     def empty(cls, n: int, n_groups: int, n_outputs: int) -> "Averages":
@@ -43,9 +45,15 @@ class Averages:
 
     @classmethod
     def joined(cls, parts: list["Averages"]) -> "Averages":
-        names = [name for name in cls.__dataclass_fields__ if name != "has_error"]
-        fields = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-        return cls(**fields, has_error=any(part.has_error for part in parts))
+        if len(parts) == 1:
+            return parts[0]
+        flags = {
+            name: any(getattr(part, name) for part in parts)
+            for name in cls.__dataclass_fields__
+            if name.startswith("has_")
+        }
+        names = [name for name in cls.__dataclass_fields__ if name not in flags]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}, **flags)
 
     def std_error(self, population: int | None) -> np.ndarray:
         """Standard error of the mean over drawn baselines, and of sampling inside rows; call after `finish`."""
@@ -64,11 +72,16 @@ class Averages:
     def finish(self) -> "Averages":
         """Sums become means."""
         total = self.weight[:, None, None]
-        return Averages(
-            self.values / total, self.squares / total, self.error / total, self.variance / total**2,
-            self.base_values / total[:, :, 0], self.n_evaluations, self.converged, self.weight, self.n_used,
-            self.has_error,
-        )  # fmt: skip
+        if not self.has_squares and (self.weight == 1.0).all():
+            return self
+        return replace(
+            self,
+            values=self.values / total,
+            squares=self.squares / total if self.has_squares else self.squares,
+            error=self.error / total if self.has_error else self.error,
+            variance=self.variance / total**2 if self.has_variance else self.variance,
+            base_values=self.base_values / total[:, :, 0],
+        )
 
 
 @dataclass(frozen=True)
@@ -130,29 +143,35 @@ class Work:
     def _add_chunk(self, sums: Averages, rows: np.ndarray, local: np.ndarray, start: int, stop: int) -> None:
         """Add baselines start to stop to the sums of some rows, in blocks of pairs that fit in memory."""
         size = self.engine.pairs_per_batch(self.rows.shape[1], len(self.outputs))
-        n = stop - start
-        for block in batches(len(rows) * n, size):
-            which, k = np.divmod(np.arange(block.start, block.stop), n)
-            self._add_pairs(sums, rows[which], local[which], start + k)
+        for part in batches(len(rows), size):
+            for some in batches(stop - start, max(1, size // (part.stop - part.start))):
+                self._add_pairs(sums, rows[part], local[part], slice(start + some.start, start + some.stop))
 
-    def _add_pairs(self, sums: Averages, row: np.ndarray, local: np.ndarray, k: np.ndarray) -> None:
-        seeds = child_keys(self.row_keys[row], k)
-        block = PairBlock(self.rows[row], self.baseline_rows[k], self.predictions[row], self.base_outputs[k], seeds)
+    def _add_pairs(self, sums: Averages, rows: np.ndarray, local: np.ndarray, baselines: slice) -> None:
+        """Add every row with some of the baselines."""
+        n_baselines = baselines.stop - baselines.start
+        k, local = np.repeat(np.arange(baselines.start, baselines.stop), len(rows)), np.tile(local, n_baselines)
+        block = PairBlock(
+            self.rows[rows], self.baseline_rows[baselines], self.predictions[rows], self.base_outputs[baselines],
+            child_keys(np.tile(self.row_keys[rows], n_baselines), k),
+        )  # fmt: skip
         answer = self.engine.attribute(block, self.columns, self.outputs, self.settings)
-        weight = self.baseline.weights[k][:, None, None]
+        weight = self.baseline.weights[k]
         values = self._grouped(answer.values)
-        sum_by_group(local, weight * values, sums.values)
+        sum_by_group(local, weight, values, sums.values)
         if self.baseline.population is not None:  # what the standard error of drawing baselines needs
-            sum_by_group(local, weight * values**2, sums.squares)
+            sums.has_squares = True
+            sum_by_group(local, weight, values**2, sums.squares)
         if answer.error is not None:
             sums.has_error = True
-            sum_by_group(local, weight * self._grouped(answer.error), sums.error)
+            sum_by_group(local, weight, self._grouped(answer.error), sums.error)
         if answer.variance is not None:
             # How players vary together inside a pair is not known: standard errors add at most (Minkowski).
+            sums.has_variance = True
             variance = self._grouped(np.sqrt(answer.variance)) ** 2
-            sum_by_group(local, weight**2 * variance, sums.variance)
-        np.add.at(sums.base_values, local, weight[:, :, 0] * self.base_outputs[k][:, self.outputs])
-        np.add.at(sums.weight, local, weight[:, 0, 0])
+            sum_by_group(local, weight**2, variance, sums.variance)
+        np.add.at(sums.base_values, local, weight[:, None] * self.base_outputs[k][:, self.outputs])
+        np.add.at(sums.weight, local, weight)
         np.add.at(sums.n_used, local, 1)
         if answer.n_evaluations is not None:
             np.add.at(sums.n_evaluations, local, answer.n_evaluations)

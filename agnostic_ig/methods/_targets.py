@@ -48,6 +48,8 @@ class Target:
 
     def _signed(self, array: np.ndarray) -> np.ndarray:
         sign = np.asarray(self.sign)
+        if (sign == 1.0).all():
+            return array
         return array * (sign.reshape(-1, *[1] * (array.ndim - 1)) if sign.ndim else sign)
 
     def pick_size(self, array: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from agnostic_ig.baselines._base import BaselineRows
 from agnostic_ig.engines._build import Built, caller_stacklevel
 from agnostic_ig.engines._contract import Columns, Settings
 from agnostic_ig.engines.response import BlackBox, resolve_response
-from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidInputError, ModelError
+from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidInputError, ModelError, ModelOutputError
 from agnostic_ig.frames import container_of, row_labels
 from agnostic_ig.methods._average import Averages, Work, average_over_baselines
 from agnostic_ig.methods._base import Explainer, as_given, check_tol
@@ -23,6 +23,10 @@ __all__ = ["IntegratedGradients"]
 # Completeness asked of exact engines: rounding of sums over leaves, relative to the summed absolute values, and of
 # the model's own output.
 COMPLETENESS = {np.float64: 1e-9, np.float32: 1e-5}
+# Baselines and rows of X for which the model is asked in one call.
+ASKED_TOGETHER = 20_000
+# Baselines that share a block of pairs with all rows of a batch, when there are many.
+BASELINES_TOGETHER = 8
 
 
 class IntegratedGradients(Explainer):
@@ -187,7 +191,8 @@ class IntegratedGradients(Explainer):
         if self.batch_size != "auto":
             return int(self.batch_size)
         pairs = work.engine.pairs_per_batch(work.rows.shape[1], len(work.outputs))
-        return max(1, pairs // len(work.baseline_rows))
+        share = -(-len(work.rows) // work.settings.n_jobs)
+        return max(1, min(share, pairs // min(len(work.baseline_rows), BASELINES_TOGETHER)))
 
     def _result(
         self,
@@ -204,7 +209,7 @@ class IntegratedGradients(Explainer):
         picked = chosen.pick(predictions[:, chosen.outputs])
         population = inputs.baseline.population
         sampled = population is not None or averages.variance.any()
-        error = averages.error if averages.has_error or not built.engine.exact else np.zeros_like(averages.values)
+        error = averages.error if averages.has_error or not built.engine.exact else np.zeros(averages.values.shape)
         return Explanation(
             values=values,
             base_values=base_values,
@@ -265,6 +270,19 @@ class IntegratedGradients(Explainer):
                 CompletenessWarning,
                 stacklevel=level,
             )
+
+
+def _ask_ends(black_box: BlackBox, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+    """f at baselines and X, in one call if they are few: a call of a forest costs as much as a thousand rows."""
+    n = len(inputs.baseline_rows)
+    if n + len(inputs.rows) <= ASKED_TOGETHER:
+        try:
+            answers = black_box.ask_matrix(np.concatenate([inputs.baseline_rows, inputs.rows]))
+            return answers[:n], answers[n:]
+        except (ModelError, ModelOutputError):
+            pass  # asked one by one, the error says in which table it is
+    baselines = _ask(black_box, "baseline", inputs.baseline_X, inputs.baseline_rows, inputs.columns)
+    return baselines, _ask(black_box, "X", inputs.X, inputs.rows, inputs.columns)
 
 
 def _ask(black_box: BlackBox, label: str, asked: Any, rows: np.ndarray, columns: Columns) -> np.ndarray:

@@ -23,7 +23,8 @@ def decimal_unit(thresholds: np.ndarray) -> float:
 
     Grids are half powers of ten: midpoints of decimals with k digits are multiples of ``0.5 * 10**-k``.
     """
-    if thresholds.size == 0 or not np.isfinite(thresholds).all():
+    thresholds = thresholds[np.isfinite(thresholds)]  # others tell missing values apart
+    if thresholds.size == 0:
         return 0.0
     room = ROUNDING * np.abs(thresholds)
     for digits in range(FINEST + 1):

@@ -1,18 +1,9 @@
-"""Integrated Gradients of tree ensembles along the straight path, leaf by leaf.
+"""Links from margins to outputs, and Integrated Gradients through a link for one pair whose players tie.
 
-Every leaf of a tree is alive on one interval of the path. It *opens* where the last of its openers is crossed
-(a node that sends the leaf's side to the input) and *closes* where the first of its closers is crossed (a node
-that sends it to the baseline). Opening credits the leaf's value to the opener, closing takes it from the closer.
-
-Players that cross at one alpha are a tie. Inside the tie the leaf's indicator is the game
-``[T contains A][T misses B]`` (A openers, B closers of the tie), whose Shapley value is
-``(|A|-1)! |B|! / (|A|+|B|)!`` for each of A and ``-|A|! (|B|-1)! / (|A|+|B|)!`` for each of B. Leaves add up, so
-this is exactly the Shapley value of the ensemble over the tied players.
-
-Sides are decided by the model's own predicate on x and on b, never by comparing alpha with 0 or 1; alphas are
-integers on a grid of 2**-40 held in float64, so that equality is an equivalence relation.
-
-All kernels that call each other stand in this file, links included: numba's cache does not notice an edit in another.
+All leaves that are alive on the path are noted: a leaf opens where the last of its openers is crossed and closes where
+the first of its closers is, and players that cross at one alpha play the game ``[T contains A][T misses B]`` for it
+(`tree_tie`). The games of one alpha together give the margin of every subset T that has moved; the link turns margins
+into outputs, whose Shapley values are enumerated, or sampled where there are too many.
 """
 
 from typing import NamedTuple
@@ -20,59 +11,22 @@ from typing import NamedTuple
 import numpy as np
 
 from agnostic_ig.kernels._jit import inlined, kernel
+from agnostic_ig.kernels.tree_nodes import add_margins, crossing_alpha, goes_left
 
 __all__ = [
-    "CATEGORICAL",
-    "COLUMN",
-    "GRID",
-    "HALF",
     "LINKS",
-    "LISTED_RIGHT",
     "MAX_ENUMERATED",
-    "MISSING_LEFT",
-    "NODE",
-    "Trees",
+    "apply_link",
+    "link_of_one",
     "linked_credits",
-    "plain_credits",
-    "predict_margins",
     "shapley_of_states",
 ]
 
-GRID = 2.0**40  # cells of alpha on [0, 1]
-HALF = GRID / 2  # where discrete moves happen
-MAX_ENUMERATED = 12  # tied players whose 2**k states are enumerated under a link; beyond, permutations
 LINKS = {"identity": 0, "sigmoid": 1, "sigmoid_of_double": 2, "softmax": 3, "exp": 4, "isolation": 5}
-# Flags of a node: NaN goes left; it splits on categories; those of its set go right and all others left.
-MISSING_LEFT, CATEGORICAL, LISTED_RIGHT = 1, 2, 4
+MAX_ENUMERATED = 12  # tied players whose 2**k states are enumerated; beyond, permutations
 
 _OPEN, _CLOSED = 1, 2
-_NOBODY = np.int64(-1)
 _ZERO = np.int64(0)  # a plain 0 has a type of its own, and everything it flows into is compiled twice
-
-
-# What one node needs stands together in memory, and so does what one column of a pair needs: a walk jumps about, and
-# side by side they cost one cache line instead of six (measured: 2 to 2.8 times faster than one array a field).
-NODE = np.dtype(
-    [
-        ("threshold", np.float64),  # decides sides; at a categorical node its row of `Trees.sets`
-        ("place", np.float64),  # the threshold before the family's rounding: says where on the path it is crossed
-        ("feature", np.int32),  # -1 at a leaf
-        ("left", np.int32),
-        ("right", np.int32),
-        ("flags", np.int32),
-    ],
-    align=True,
-)
-COLUMN = np.dtype(
-    [
-        ("x", np.float64),  # input and baseline, cast as the family casts: they decide sides
-        ("b", np.float64),
-        ("b_place", np.float64),  # the baseline before the cast
-        ("per_alpha", np.float64),  # GRID / (x - b) before the cast; 0 for a discrete move, which happens at one half
-    ],
-    align=True,
-)
-
 
 # A far child that waits for its turn, and the state of the walk there.
 WAITING = np.dtype(
@@ -82,9 +36,6 @@ WAITING = np.dtype(
         ("node", np.uint32),
         ("length", np.uint32),
         ("player", np.int32),
-        ("opener", np.int32),
-        ("closer", np.int32),
-        ("tied", np.int32),
     ],
     align=True,
 )
@@ -102,71 +53,6 @@ TERM = np.dtype(
     ],
     align=True,
 )
-
-
-class Trees(NamedTuple):
-    """All nodes of all trees, one after the other; children and roots are absolute positions.
-
-    nodes (n_nodes,) of NODE. value (n_nodes, width) goes to the outputs from output[tree] on. depth is the deepest
-    path of any tree. strict: ``x < threshold`` instead of ``x <= threshold``. sets (n_sets, n_words) of uint32 holds
-    one bit for every category code that a categorical node lists.
-    """
-
-    nodes: np.ndarray
-    value: np.ndarray
-    root: np.ndarray
-    output: np.ndarray
-    depth: int
-    strict: bool
-    sets: np.ndarray
-
-
-@inlined
-def _is_listed(code, listed):
-    """Whether the set of a categorical node, words of 32 bits, has a code; codes that it has no bit for it has not."""
-    found = False
-    if code >= 0.0 and code < 32.0 * listed.size:
-        bit = np.uint32(code)
-        found = (listed[bit >> np.uint32(5)] >> (bit & np.uint32(31))) & np.uint32(1) != 0
-    return found
-
-
-@inlined
-def _goes_left(value, node, strict, sets):
-    if value != value:
-        left = node["flags"] & MISSING_LEFT != 0
-    elif node["flags"] & CATEGORICAL:
-        left = _is_listed(value, sets[np.uint32(node["threshold"])]) != (node["flags"] & LISTED_RIGHT != 0)
-    else:
-        left = value < node["threshold"] if strict else value <= node["threshold"]
-    return left
-
-
-@kernel
-def _leaf_of(trees, root, row):
-    """The leaf that a row of routing values falls into."""
-    place = np.uint32(root)
-    while trees.nodes[place]["feature"] >= 0:
-        node = trees.nodes[place]
-        left = _goes_left(row[np.uint32(node["feature"])], node, trees.strict, trees.sets)
-        place = np.uint32(node["left"] if left else node["right"])
-    return place
-
-
-@kernel
-def _add_margins(trees, row, margins):
-    """Add the sum of all trees at a row to margins (n_margins,)."""
-    for tree in range(trees.root.size):
-        leaf = _leaf_of(trees, trees.root[tree], row)
-        for v in range(trees.value.shape[1]):
-            margins[trees.output[tree] + v] += trees.value[leaf, v]
-
-
-@kernel
-def predict_margins(trees, rows, margins):
-    """Add the sum of all trees at rows (n, n_features), already cast, to margins (n, n_margins)."""
-    for i in range(rows.shape[0]):
-        _add_margins(trees, rows[i], margins[i])
 
 
 @inlined
@@ -204,85 +90,53 @@ def _new_terms(room):
     return Terms(np.empty(room, TERM), np.empty(4 * room, np.int64), np.zeros(2, np.int64))
 
 
-@inlined
-def _crossing_alpha(node, column):
-    alpha = HALF
-    if column["per_alpha"] != 0.0:
-        alpha = np.rint((node["place"] - column["b_place"]) * column["per_alpha"])
-    return alpha
-
-
 @kernel
-def _visit_leaves(trees, player_of, pairs, first, last, credits, terms, linked):
-    """Walk all trees for pairs first to last; at every leaf alive on a path credit it, or note it if linked.
+def _visit_leaves(trees, player_of, columns, terms):
+    """Walk all trees for one pair, columns (n_features,), and note every leaf that is alive on its path.
 
-    The tree loop is outside: one tree stays in cache for the whole block of pairs. Positions are unsigned, so that
-    no access asks whether it counts from the end. Everything is one loop, because calls with arrays are dear.
+    Positions are unsigned, so that no access asks whether it counts from the end.
     """
     waiting, path = np.empty(trees.depth + 2, WAITING), np.empty(trees.depth + 2, CROSSING)
-    nodes, value, strict, sets, width = trees.nodes, trees.value, trees.strict, trees.sets, trees.value.shape[1]
+    nodes, sets = trees.nodes, trees.sets
     for tree in range(trees.root.size):
-        root, output = np.uint32(trees.root[tree]), np.int64(trees.output[tree])
-        for p in range(first, last):
-            place, low, high = root, -np.inf, np.inf  # a cast may put a crossing outside [0, 1]: it counts whole
-            opener = closer = _NOBODY
-            tied, top, length = _ZERO, np.uint32(0), np.uint32(0)
-            while True:
-                node = nodes[place]
-                if node["feature"] < 0:
-                    if linked:
-                        _note_leaf(output, place, path, length, low, high, terms)
-                    elif tied == 0 and low < high:
-                        for v in range(width):
-                            if opener != _NOBODY:
-                                credits[p, np.uint32(opener), output + v] += value[place, v]
-                            if closer != _NOBODY:
-                                credits[p, np.uint32(closer), output + v] -= value[place, v]
-                    else:
-                        _credit_tied(credits[p], value[place], output, path, length, low, high)
-                    if top == 0:
-                        break
-                    top -= np.uint32(1)
-                    far_child = waiting[top]
-                    place, low, high = far_child["node"], far_child["low"], far_child["high"]
-                    opener, closer = np.int64(far_child["opener"]), np.int64(far_child["closer"])
-                    tied, length = np.int64(far_child["tied"]), far_child["length"]
-                    path[length]["alpha"], path[length]["player"] = low, far_child["player"]
-                    path[length]["side"] = _OPEN
-                    length += np.uint32(1)
-                    continue
-                column = pairs[p, np.uint32(node["feature"])]
-                x_left = _goes_left(column["x"], node, strict, sets)
-                b_left = _goes_left(column["b"], node, strict, sets)
-                near = np.uint32(node["left"] if b_left else node["right"])
-                if x_left == b_left:
-                    place = near
-                    continue
-                far = np.uint32(node["left"] if x_left else node["right"])
-                alpha = _crossing_alpha(node, column)
-                if alpha > high:
-                    place = near
-                    continue
-                if alpha < low:
-                    place = far
-                    continue
-                player = player_of[np.uint32(node["feature"])]
-                if alpha == low or alpha == high:
-                    side = _recorded_side(path, length, alpha, player)
-                    if side != 0:
-                        place = far if side == _OPEN else near
-                        continue
-                waits = waiting[top]
-                waits["node"], waits["low"], waits["high"] = far, alpha, high
-                waits["opener"], waits["closer"] = player, closer
-                waits["tied"] = tied & 2 if alpha > low else tied | 1
-                waits["player"], waits["length"] = player, length
-                top += np.uint32(1)
-                path[length]["alpha"], path[length]["player"] = alpha, player
-                path[length]["side"] = _CLOSED
+        # A cast may put a crossing outside [0, 1], where it counts whole.
+        place, low, high = np.uint32(trees.root[tree]), -np.inf, np.inf
+        top, length = np.uint32(0), np.uint32(0)
+        while True:
+            node = nodes[place]
+            if node["feature"] < 0:
+                _note_leaf(np.int64(trees.output[tree]), place, path, length, low, high, terms)
+                if top == 0:
+                    break
+                top -= np.uint32(1)
+                far_child = waiting[top]
+                place, low, high, length = far_child["node"], far_child["low"], far_child["high"], far_child["length"]
+                path[length]["alpha"], path[length]["player"], path[length]["side"] = low, far_child["player"], _OPEN
                 length += np.uint32(1)
-                tied = tied & 1 if alpha < high else tied | 2
-                place, high, closer = near, alpha, player
+                continue
+            column = columns[np.uint32(node["feature"])]
+            x_left = goes_left(column["x"], node, sets)
+            b_left = goes_left(column["b"], node, sets)
+            near = np.uint32(node["left"] if b_left else node["right"])
+            if x_left == b_left:
+                place = near
+                continue
+            far = np.uint32(node["left"] if x_left else node["right"])
+            alpha, player = crossing_alpha(node, column), player_of[np.uint32(node["feature"])]
+            side = _recorded_side(path, length, alpha, player) if alpha == low or alpha == high else _ZERO
+            if alpha > high or side == _CLOSED:
+                place = near
+                continue
+            if alpha < low or side == _OPEN:
+                place = far
+                continue
+            waits = waiting[top]
+            waits["node"], waits["low"], waits["high"] = far, alpha, high
+            waits["player"], waits["length"] = player, length
+            top += np.uint32(1)
+            path[length]["alpha"], path[length]["player"], path[length]["side"] = alpha, player, _CLOSED
+            length += np.uint32(1)
+            place, high = near, alpha
 
 
 @kernel
@@ -295,36 +149,6 @@ def _count_tied(path, length, low, high):
         else:
             n_closed += path[i]["alpha"] == high
     return n_open, n_closed
-
-
-@kernel
-def _credit_tied(credits, value, output, path, length, low, high):
-    """Credit a leaf (value (width,)) that opens or closes in a tie."""
-    n_open, n_closed = _count_tied(path, length, low, high)
-    inside = low == high  # the leaf is alive only between the moves of one tie
-    open_share = _share(n_open, n_closed if inside else _ZERO)
-    closed_share = -_share(n_closed, n_open if inside else _ZERO)
-    for i in range(length):
-        share = 0.0
-        if path[i]["side"] == _OPEN and path[i]["alpha"] == low:
-            share = open_share
-        elif path[i]["side"] == _CLOSED and path[i]["alpha"] == high:
-            share = closed_share
-        if share != 0.0:
-            for v in range(value.size):
-                credits[path[i]["player"], output + v] += share * value[v]
-
-
-@kernel
-def plain_credits(trees, player_of, pairs, credits):
-    """Add the attributions of the margins of all pairs to credits (n_pairs, n_players, n_margins).
-
-    pairs (n_pairs, n_features) of COLUMN; player_of (n_features,) names the player of every column.
-    """
-    _visit_leaves(trees, player_of, pairs, _ZERO, np.int64(credits.shape[0]), credits, _new_terms(1), False)
-
-
-# --- links: the margin's jumps in order of alpha, each group of equal alphas through the link ----------------------
 
 
 @kernel
@@ -374,29 +198,32 @@ def _sigmoid(margin):
 
 
 @kernel
-def _apply_link(link, margins, out):
+def link_of_one(link, margin):
+    """g(margin) for the links that work on every margin by itself."""
+    if link == 0:
+        return margin
+    if link == 1:
+        return _sigmoid(margin)
+    if link == 2:
+        return _sigmoid(2.0 * margin)
+    if link == 4:
+        return np.exp(margin)
+    return -np.exp2(-margin)
+
+
+@kernel
+def apply_link(link, margins, out):
     """out = g(margins), both (n_margins,); `link` is a value of LINKS."""
-    n = margins.size
-    if link == 3:
-        highest = np.max(margins)
-        total = 0.0
-        for k in range(n):
-            out[k] = np.exp(margins[k] - highest)
-            total += out[k]
-        for k in range(n):
-            out[k] /= total
+    if link != 3:
+        for k in range(margins.size):
+            out[k] = link_of_one(link, margins[k])
         return
-    for k in range(n):
-        if link == 0:
-            out[k] = margins[k]
-        elif link == 1:
-            out[k] = _sigmoid(margins[k])
-        elif link == 2:
-            out[k] = _sigmoid(2.0 * margins[k])
-        elif link == 4:
-            out[k] = np.exp(margins[k])
-        else:
-            out[k] = -np.exp2(-margins[k])
+    highest, total = np.max(margins), 0.0
+    for k in range(margins.size):
+        out[k] = np.exp(margins[k] - highest)
+        total += out[k]
+    for k in range(margins.size):
+        out[k] /= total
 
 
 @kernel
@@ -404,7 +231,7 @@ def _link_slopes(link, margins, slopes):
     """Jacobian of the link, slopes[o, k] = d g_o / d margin_k."""
     n = margins.size
     out = np.empty(n)
-    _apply_link(link, margins, out)
+    apply_link(link, margins, out)
     slopes[:] = 0.0
     for o in range(n):
         if link == 0:
@@ -490,7 +317,7 @@ def _enumerate_tie(trees, terms, order, start, stop, local, players, n_tied, mar
     states = np.empty((1 << n_tied, margins.size))
     _margin_states(trees, terms, order, start, stop, local, margins, states)
     for subset in range(states.shape[0]):
-        _apply_link(link, states[subset], states[subset])
+        apply_link(link, states[subset], states[subset])
     shapley_of_states(states, players, n_tied, credits)
 
 
@@ -579,11 +406,11 @@ def _sample_tie(
                 turn[rank[i]] = i
             for k in range(n_margins):
                 state[k] = margins[k]
-            _apply_link(link, state, before)
+            apply_link(link, state, before)
             for r in range(n_tied):
                 for k in range(n_margins):
                     state[k] += gains[r, k]
-                _apply_link(link, state, after)
+                apply_link(link, state, after)
                 for o in range(n_margins):
                     control = 0.0
                     for k in range(n_margins):
@@ -636,10 +463,10 @@ def _credit_stream(trees, terms, margins, link, seed, tol, max_draws, credits, v
         n_tied = _tied_players(terms, order, start, stop, local, players)
         _total_change(trees, terms, order, start, stop, change)
         if n_tied == 1:
-            _apply_link(link, margins, before)
+            apply_link(link, margins, before)
             for k in range(n_margins):
                 after[k] = margins[k] + change[k]
-            _apply_link(link, after, after)
+            apply_link(link, after, after)
             for k in range(n_margins):
                 credits[players[0], k] += after[k] - before[k]
         elif n_tied <= MAX_ENUMERATED:
@@ -657,20 +484,20 @@ def _credit_stream(trees, terms, margins, link, seed, tol, max_draws, credits, v
 
 
 @kernel
-def linked_credits(trees, player_of, pairs, start_margins, link, seeds, tol, max_draws, credits, variances):
-    """Add the attributions of g(margins) of all pairs to credits (n_pairs, n_players, n_margins).
+def linked_credits(trees, player_of, pairs, start_margins, link, seeds, tol, max_draws, chosen, credits, variances):
+    """Add the attributions of g(margins) of the chosen pairs (n_pairs,) to credits (n_pairs, n_players, n_margins).
 
     start_margins (n_margins,) holds what no tree adds. seeds (n_pairs,) uint64 drive the permutations of ties of
     more than MAX_ENUMERATED players; variances takes their squared standard errors, and stays 0 without such ties.
     """
     terms = _new_terms(1024)
-    for p in range(credits.shape[0]):
+    for p in np.flatnonzero(chosen):
         while True:
             terms.count[:] = 0
-            _visit_leaves(trees, player_of, pairs, p, p + 1, credits, terms, True)
+            _visit_leaves(trees, player_of, pairs[p], terms)
             if terms.count[0] <= terms.term.size and terms.count[1] <= terms.member.size:
                 break
             terms = _new_terms(2 * max(terms.count[0], terms.count[1] // 4 + 1))
         margins = start_margins.copy()
-        _add_margins(trees, pairs[p]["b"], margins)
+        add_margins(trees, pairs[p]["b"], margins)
         _credit_stream(trees, terms, margins, link, seeds[p : p + 1], tol, max_draws, credits[p], variances[p])

@@ -1,0 +1,104 @@
+"""Pairs as the tree kernels take them: ends cast as the family casts, and how fast the path crosses a column."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines._contract import PairBlock
+from agnostic_ig.kernels.tree_batch import Groups
+from agnostic_ig.kernels.tree_nodes import COLUMN, GRID
+from agnostic_ig.numerics.decimals import ROUNDING, snap
+
+__all__ = ["PathEnds", "cast", "group_pairs", "path_ends"]
+
+
+@dataclass(frozen=True)
+class PathEnds:
+    """From one end of every path to the other; arrays (n_pairs, n_features).
+
+    start, end: as the family compares them with thresholds; these say where the path is as well, so that a threshold
+    equal to an end is crossed at that end. start_place: the start, with the rounding of the cast undone in decimal
+    columns. rate: GRID / (end - start), undone in the same way; 0 where the column moves at one half.
+    """
+
+    start: np.ndarray
+    end: np.ndarray
+    start_place: np.ndarray
+    rate: np.ndarray
+
+    def surely_tied(self, player_of: np.ndarray) -> np.ndarray:
+        """(n_pairs,): whether several players move at one half."""
+        at_half = (self.rate == 0.0) & (self.start != self.end) & ~(np.isnan(self.start) & np.isnan(self.end))
+        if not at_half.any():
+            return np.zeros(len(at_half), dtype=bool)
+        player = np.where(at_half, player_of, -1)
+        lowest = np.where(at_half, player_of, player_of.max()).min(axis=1)
+        return player.max(axis=1) > lowest
+
+    def columns(self) -> np.ndarray:
+        """The same, with what one column of a pair needs side by side."""
+        columns = np.empty(self.rate.shape, dtype=COLUMN)
+        columns["x"], columns["b"] = self.end, self.start
+        columns["b_place"], columns["per_alpha"] = self.start_place, self.rate
+        return columns
+
+
+def path_ends(block: PairBlock, prepared: Any, routing: type, units: np.ndarray, discrete: np.ndarray) -> PathEnds:
+    """Paths of a block from its baselines to its rows.
+
+    prepared: from our rows to the numbers that the trees split on. units (n_features,): decimal grids of columns, 0 for
+    none. discrete (n_features,): columns that move at one half.
+    """
+    starts = block.by_baseline(cast(prepared(block.baselines), routing))
+    ends = block.by_row(cast(prepared(block.rows), routing))
+    start_place, end_place = _on_grid(starts.copy(), ends.copy(), units) if units.any() else (starts, ends)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        rate = GRID / (end_place - start_place)
+    rate[~np.isfinite(rate)] = 0.0  # a step from or to infinity is 0 already
+    rate[:, discrete] = 0.0
+    return PathEnds(starts, ends, start_place, rate)
+
+
+def cast(X: np.ndarray, routing: type) -> np.ndarray:
+    """Values as a family compares them, in float64; those beyond its range become infinite, as they do there."""
+    if routing is np.float64:
+        return X
+    with np.errstate(over="ignore"):
+        return X.astype(routing).astype(np.float64)
+
+
+def _on_grid(start: np.ndarray, end: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both ends with the rounding to float32 undone in decimal columns."""
+    for j in np.flatnonzero(units):
+        ends = np.stack([end[:, j], start[:, j]])
+        on_grid = snap(ends, units[j])
+        near = (np.abs(ends - on_grid) <= ROUNDING * np.abs(ends)).all(axis=0) & (on_grid[0] != on_grid[1])
+        end[near, j], start[near, j] = on_grid[:, near]
+    return start, end
+
+
+def group_pairs(ends: PathEnds, n_rows: int, limit: int) -> Groups:
+    """Pairs in groups of at most `limit` that share their start, which changes after every n_rows pairs."""
+    n = len(ends.rate)
+    first = np.concatenate([*(np.arange(a, a + n_rows, limit) for a in range(0, n, n_rows)), [n]])
+    leaders = first[:-1]
+    jumps = (ends.rate == 0.0) | np.isnan(ends.end)
+    return Groups(
+        first.astype(np.uint64),
+        ends.start[leaders],
+        ends.start_place[leaders],
+        _feature_major(ends.end, first),
+        _feature_major(ends.rate, first),
+        np.logical_or.reduceat(jumps, leaders, axis=0),
+    )
+
+
+def _feature_major(matrix: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Group after group, feature after feature, pair after pair; eight more at the end, which a vector may read."""
+    flat = np.zeros(matrix.size + 8)
+    width = matrix.shape[1]
+    for a, b in pairwise(first):
+        flat[a * width : b * width] = matrix[a:b].T.ravel()
+    return flat
