@@ -4,17 +4,20 @@ import math
 from fractions import Fraction
 
 import cases
+import catboost_oracles
+import lightgbm_oracles
 import naive
 import numpy as np
 import pytest
+import sklearn_oracles
+import xgboost_oracles
 from counts import count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import RandomForestRegressor
-from tree_models import attribute, engine_of, oracle_of_cart, oracle_of_histogram, oracle_values
+from tree_models import attribute, engine_of, oracle_values
 
 from agnostic_ig import IntegratedGradients
-from agnostic_ig.kernels import tree_path
 
 POOLS = {
     "continuous": lambda rng, n: rng.normal(size=n).tolist(),
@@ -153,48 +156,18 @@ def test_known_answers(known):
     np.testing.assert_allclose(values[:, -1], [float(a) for a in known.answer], rtol=0, atol=1e-15)
 
 
+ORACLES = {
+    "sklearn": sklearn_oracles,
+    "lightgbm": lightgbm_oracles,
+    "catboost": catboost_oracles,
+    "xgboost": xgboost_oracles,
+}
+
+
 def oracle_of(case):
-    """The oracle's model of a fitted case, read here and not by the package."""
-    model = case.model()
-    if hasattr(model, "_predictors"):
-        trees = [(oracle_of_histogram(p.nodes), k) for stage in model._predictors for k, p in enumerate(stage)]
-        start, weight, routing = np.ravel(model._baseline_prediction), 1.0, "float64"
-    elif hasattr(model, "learning_rate"):
-        trees = [
-            (oracle_of_cart(t.tree_, lambda i, t=t: float(t.tree_.value[i, 0, 0])), k)
-            for stage in model.estimators_
-            for k, t in enumerate(stage)
-        ]
-        start, weight, routing = _boosting_start(model), model.learning_rate, "float32"
-    else:
-        members = getattr(model, "estimators_", [model])
-        width = model.tree_.value.shape[2] if hasattr(model, "tree_") else members[0].tree_.value.shape[2]
-        trees = [(oracle_of_cart(t.tree_, lambda i, t=t: tuple(t.tree_.value[i, 0].tolist())), None) for t in members]
-        start, weight, routing = [0.0] * width, Fraction(1, len(members)), "float32"
-    return naive.Forest(
-        [tree for tree, _ in trees], [weight] * len(trees), [k for _, k in trees] if trees[0][1] is not None else None,
-        tuple(float(s) for s in start), link_of(case), routing,
-    )  # fmt: skip
-
-
-def _boosting_start(model):
-    """The log odds that boosting starts from, from its own answers at a row."""
-    row = np.zeros((1, model.n_features_in_))
-    margins = np.ravel(model.decision_function(row) if hasattr(model, "classes_") else model.predict(row))
-    sums = [sum(model.learning_rate * s[k].predict(row)[0] for s in model.estimators_) for k in range(margins.size)]
-    return margins - sums
-
-
-def link_of(case):
-    if case.response_method == "decision_function" or case.name.startswith(("Random", "Decision", "Extra")):
-        return "identity"
-    if "exponential" in case.name:
-        return "exp_sigmoid"
-    if "poisson" in case.name:
-        return "exp"
-    if "Regressor" in case.name:
-        return "identity"
-    return "softmax" if case.label == "three" else "sigmoid"
+    """The oracle's model of a fitted case, read in the tests and not by the package."""
+    kind = type(case.model())
+    return ORACLES[kind.__module__.partition(".")[0]].READINGS[kind.__name__](case.model(), case.response_method)
 
 
 @pytest.mark.parametrize("case", cases.TREES, ids=lambda case: case.name)
@@ -259,15 +232,3 @@ def test_many_leaves_outgrow_the_first_room_for_terms():
     values, _ = attribute(engine_of(model), x, b)
     ends = [float(naive.predict(model, v)) for v in (x, b)]
     assert abs(values.sum() - (ends[0] - ends[1])) <= 1e-12 * np.abs(values).sum()
-
-
-@pytest.mark.parametrize("link", ["identity", "sigmoid", "softmax"])
-def test_kernels_without_compilation_agree(link, monkeypatch):
-    """The same kernels as plain Python: what coverage and debuggers see is what runs."""
-    model, x, b, _ = draw_model(5, "integers", link)
-    compiled, _ = attribute(engine_of(model), x, b)
-    for name, function in vars(tree_path).copy().items():
-        if hasattr(function, "py_func"):
-            monkeypatch.setattr(tree_path, name, function.py_func)
-    plain, _ = attribute(engine_of(model), x, b)
-    np.testing.assert_allclose(plain, compiled, rtol=1e-13, atol=1e-15)

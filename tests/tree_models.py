@@ -1,7 +1,4 @@
-"""From the oracle's trees to our engine, and from fitted scikit-learn models to the oracle's trees.
-
-The readers here are written apart from the package's own, so that a fault in one shows against the other.
-"""
+"""From the oracle's trees to our engine, and their answers side by side."""
 
 from typing import Any
 
@@ -9,7 +6,8 @@ import naive
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairBlock, Settings
-from agnostic_ig.engines.tree_ensemble import Listed, TreeEngine, TreeTable, join_trees
+from agnostic_ig.engines.tree_ensemble import TreeEngine
+from agnostic_ig.engines.tree_tables import Listed, TreeTable, join_trees
 
 LINKS = {
     "identity": "identity",
@@ -54,20 +52,35 @@ def _table(tree: Any, weight: float, output: int, width: int) -> TreeTable:
     return TreeTable(*(np.array(column) for column in zip(*rows, strict=True)), output, categories)
 
 
+def block_of(engine: TreeEngine, X: np.ndarray, B: np.ndarray) -> PairBlock:
+    """Every row with every baseline."""
+    ends = np.nan_to_num(engine.predict(X)), np.nan_to_num(engine.predict(B))
+    return PairBlock(X, B, *ends, np.full(len(X) * len(B), 11, dtype=np.uint64))
+
+
+def columns_of(n: int, discrete: Any = (), players: Any = None) -> Columns:
+    """Columns x0, x1, ..., some of them discrete, some of them one player."""
+    mask = np.zeros(n, dtype=bool)
+    mask[list(discrete)] = True
+    player_of = np.arange(n) if players is None else np.asarray(players)
+    return Columns([f"x{j}" for j in range(n)], mask, player_of, [str(i) for i in range(player_of.max() + 1)])
+
+
+def attribute_block(engine: TreeEngine, X: np.ndarray, B: np.ndarray, discrete: Any = ()) -> np.ndarray:
+    """Our answer for every row with every baseline, all at once: values (n_pairs, n_features, n_outputs)."""
+    block = block_of(engine, X, B)
+    outputs = np.arange(block.f_rows.shape[1])[-1:] if engine.is_one_sided else np.arange(block.f_rows.shape[1])
+    return engine.attribute(block, columns_of(X.shape[1], discrete), outputs, Settings()).values
+
+
 def attribute(
     engine: TreeEngine, x: np.ndarray, b: np.ndarray, discrete: Any = (), players: Any = None, **settings: Any
 ) -> Any:
     """Our answer for one pair: values (n_players, n_outputs), and the whole PairAnswer."""
-    n = len(x)
-    mask = np.zeros(n, dtype=bool)
-    mask[list(discrete)] = True
-    player_of = np.arange(n) if players is None else np.asarray(players)
-    names = [str(i) for i in range(player_of.max() + 1)]
-    columns = Columns([f"x{j}" for j in range(n)], mask, player_of, names)
     x, b = np.atleast_2d(np.asarray(x, dtype=float)), np.atleast_2d(np.asarray(b, dtype=float))
-    ends = np.nan_to_num(engine.predict(x)), np.nan_to_num(engine.predict(b))
-    block = PairBlock(x, b, *ends, np.array([11], dtype=np.uint64))
-    outputs = np.arange(ends[0].shape[1])[-1:] if engine.is_one_sided else np.arange(ends[0].shape[1])
+    block = block_of(engine, x, b)
+    columns = columns_of(x.shape[1], discrete, players)
+    outputs = np.arange(block.f_rows.shape[1])[-1:] if engine.is_one_sided else np.arange(block.f_rows.shape[1])
     answer = engine.attribute(block, columns, outputs, Settings(**settings))
     return answer.values[0], answer
 
@@ -76,23 +89,3 @@ def oracle_values(model: naive.Forest, x: Any, b: Any, **options: Any) -> np.nda
     """The oracle's answer as float64 (n_players, n_outputs)."""
     values = naive.integrated_gradients(model, x, b, **options)
     return np.array([[float(v) for v in (row if isinstance(row, tuple) else (row,))] for row in values])
-
-
-def oracle_of_cart(tree: Any, value: Any, node: int = 0) -> Any:
-    """A scikit-learn ``tree_`` as nested nodes; value(node) gives a leaf's answer."""
-    if tree.children_left[node] == -1:
-        return naive.Leaf(value(node))
-    missing_left = bool(tree.missing_go_to_left[node])
-    left, right = (oracle_of_cart(tree, value, int(c[node])) for c in (tree.children_left, tree.children_right))
-    return naive.Node(int(tree.feature[node]), float(tree.threshold[node]), left, right, missing_left)
-
-
-def oracle_of_histogram(nodes: np.ndarray, node: int = 0) -> Any:
-    """A HistGradientBoosting predictor as nested nodes."""
-    row = nodes[node]
-    if row["is_leaf"]:
-        return naive.Leaf(float(row["value"]))
-    left, right = (oracle_of_histogram(nodes, int(row[side])) for side in ("left", "right"))
-    return naive.Node(
-        int(row["feature_idx"]), float(row["num_threshold"]), left, right, bool(row["missing_go_to_left"])
-    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from agnostic_ig.cli.messages import about
+from agnostic_ig.engines.booster_response import fitted_columns, names_as_remembered
 from agnostic_ig.exceptions import InvalidInputError
 from agnostic_ig.streaming import Table, open_table
 
@@ -35,7 +36,8 @@ def choose_columns(
     if may_lack_label and label not in present:
         label = None
     special = list(dict.fromkeys([*ids, *([label] if label else [])]))
-    named = [str(name) for name in getattr(model, "feature_names_in_", [])]
+    in_table = dict(zip(names_as_remembered(model, present), present, strict=True))
+    named = [in_table.get(str(name), str(name)) for name in fitted_columns(model)[0] or []]
     for option, name in [*(("--id", one) for one in ids), ("--label", label)]:
         _check_special(option, name, present, named, path)
     features = named or [name for name in present if name not in special]

@@ -1,11 +1,12 @@
 """Which reader knows which model: named by text, so that no library is imported before its model arrives."""
 
 import importlib
+from collections.abc import Mapping
 from typing import Any
 
 from agnostic_ig.engines._contract import Unsupported
 
-__all__ = ["READERS", "read_model"]
+__all__ = ["READERS", "nearest", "read_model"]
 
 # top-level package and class name -> module in agnostic_ig.engines whose `read(model, response)` builds the engine
 READERS = {
@@ -21,6 +22,29 @@ READERS = {
     "sklearn.GradientBoostingRegressor": "readers.sklearn_boosting",
     "sklearn.HistGradientBoostingClassifier": "readers.sklearn_histogram",
     "sklearn.HistGradientBoostingRegressor": "readers.sklearn_histogram",
+    "sklearn.IsolationForest": "readers.sklearn_isolation",
+    "sklearn.AdaBoostClassifier": "readers.sklearn_adaboost",
+    "sklearn.BaggingClassifier": "readers.sklearn_bagging",
+    "sklearn.BaggingRegressor": "readers.sklearn_bagging",
+    "xgboost.XGBClassifier": "readers.xgboost_trees",
+    "xgboost.XGBRegressor": "readers.xgboost_trees",
+    "xgboost.XGBRanker": "readers.xgboost_trees",
+    "xgboost.XGBRFClassifier": "readers.xgboost_trees",
+    "xgboost.XGBRFRegressor": "readers.xgboost_trees",
+    "xgboost.Booster": "readers.xgboost_trees",
+    "lightgbm.LGBMClassifier": "readers.lightgbm_trees",
+    "lightgbm.LGBMRegressor": "readers.lightgbm_trees",
+    "lightgbm.LGBMRanker": "readers.lightgbm_trees",
+    "lightgbm.Booster": "readers.lightgbm_trees",
+    "catboost.CatBoostClassifier": "readers.catboost_trees",
+    "catboost.CatBoostRegressor": "readers.catboost_trees",
+    "catboost.CatBoostRanker": "readers.catboost_trees",
+    "catboost.CatBoost": "readers.catboost_trees",
+}
+
+# the same name -> why such a model can have no exact engine
+REFUSED = {
+    "sklearn.AdaBoostRegressor": "AdaBoostRegressor answers with the weighted median of its members, which is no sum",
 }
 
 
@@ -34,15 +58,15 @@ def read_model(model: Any, response: Any) -> Any:
     """
     if response.name == "function":
         owner = getattr(model, "__self__", None)
-        hint = "; pass the estimator itself for the exact engine" if _reader_of(owner) else ""
+        hint = "; pass the estimator itself for the exact engine" if nearest(owner, READERS) else ""
         raise Unsupported(f"a predict function shows no structure{hint}")
-    module = _reader_of(model)
+    module = nearest(model, READERS)
     if module is None:
-        raise Unsupported(f"no exact engine for {type(model).__name__} yet")
+        raise Unsupported(nearest(model, REFUSED) or f"no exact engine for {type(model).__name__} yet")
     return importlib.import_module(f"agnostic_ig.engines.{module}").read(model, response)
 
 
-def _reader_of(model: Any) -> str | None:
-    """Reader of a model's class or of the nearest base class that has one."""
+def nearest(model: Any, table: Mapping[str, Any]) -> Any:
+    """What a table by "package.Class" holds for a model's class or for the nearest base class that is in it."""
     names = (f"{c.__module__.partition('.')[0]}.{c.__name__}" for c in type(model).__mro__)
-    return next((READERS[name] for name in names if name in READERS), None)
+    return next((table[name] for name in names if name in table), None)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from agnostic_ig.engines.booster_response import booster_call, has_independent_labels, is_empty_booster
 from agnostic_ig.exceptions import InvalidParameterError, ModelError, ModelOutputError
 from agnostic_ig.frames import Codec, matrix_shape
 from agnostic_ig.validation import check_choice, invalid, shorten, type_error
@@ -142,12 +143,12 @@ def resolve_response(owner: str, model: Any, response_method: Any) -> Response:
         hint = "Pass an instance that has been fitted."
         raise type_error(owner, "model", "a fitted estimator or a predict function", model, hint)
     _check_fitted(owner, model)
-    if not any(hasattr(model, method) for method in METHODS):
+    if not _methods_of(model):
         return _resolve_function(owner, model, response_method)
     kind = _kind_of(model)
     name = _pick_method(owner, model, kind, response_method)
     classes = _classes_of(model) if kind == "classifier" else None
-    call = getattr(model, name)
+    call = booster_call(model, name) or getattr(model, name)
     if name == "predict" and classes is not None:
         call = _class_indicator(call, classes)
     in_pairs = name == "decision_function" and _has_pair_margins(model) and len(classes) > 2
@@ -166,11 +167,16 @@ def _resolve_function(owner: str, model: Any, response_method: str) -> Response:
 
 def _pick_method(owner: str, model: Any, kind: str | None, response_method: str) -> str:
     wanted = PREFERENCE[kind] if response_method == "auto" else (response_method,)
+    has = _methods_of(model)
     for name in wanted:
-        if hasattr(model, name):
+        if name in has:
             return name
-    has = [name for name in METHODS if hasattr(model, name)]
     raise invalid(owner, "response_method", f"one that {type(model).__name__} has ({', '.join(has)})", response_method)
+
+
+def _methods_of(model: Any) -> list[str]:
+    """Responses that a model has, as methods of its own or as a booster's option."""
+    return [name for name in METHODS if hasattr(model, name) or booster_call(model, name)]
 
 
 def _kind_of(model: Any) -> str | None:
@@ -197,7 +203,7 @@ def _classes_of(model: Any) -> Any:
 def _is_multilabel(model: Any) -> bool:
     """Whether a case may have several of the classes at once."""
     kind = getattr(getattr(model, "_label_binarizer", None), "y_type_", "")
-    return bool(getattr(model, "multilabel_", False)) or kind.startswith("multilabel")
+    return bool(getattr(model, "multilabel_", False)) or kind.startswith("multilabel") or has_independent_labels(model)
 
 
 def _has_pair_margins(model: Any) -> bool:
@@ -212,15 +218,18 @@ def _check_fitted(owner: str, model: Any) -> None:
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
+    unfitted = InvalidParameterError(
+        f"The 'model' parameter of {owner} must be fitted. Got an unfitted {type(model).__name__} instead; "
+        "call its fit method first."
+    )
+    if is_empty_booster(model):
+        raise unfitted
     if not isinstance(model, BaseEstimator) or not hasattr(model, "fit"):
         return
     try:
         check_is_fitted(model)
     except NotFittedError:
-        raise InvalidParameterError(
-            f"The 'model' parameter of {owner} must be fitted. Got an unfitted {type(model).__name__} instead; "
-            "call its fit method first."
-        ) from None
+        raise unfitted from None
 
 
 def _class_indicator(predict: Callable[[Any], Any], classes: Any) -> Callable[[Any], np.ndarray]:

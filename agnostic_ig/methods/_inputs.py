@@ -7,6 +7,8 @@ import numpy as np
 
 from agnostic_ig.baselines._base import Baseline, BaselineRows, Layout
 from agnostic_ig.engines._contract import Columns
+from agnostic_ig.engines.booster_response import fitted_columns, misses_gaps, names_as_remembered
+from agnostic_ig.engines.native_categories import native_categories
 from agnostic_ig.exceptions import InvalidInputError, InvalidParameterError
 from agnostic_ig.frames import Codec, check_names, check_table, column_names, container_of, matrix_shape
 from agnostic_ig.frames_tables import container_of_series
@@ -54,9 +56,10 @@ def prepare_inputs(
     fitted = _fitted_on(model)
     X = check_table("X", X)
     _check_columns("X", X, fitted)
-    codec = Codec.from_tables([("X", X)], _names_of(fitted))
+    codec = Codec.from_tables([("X", X)], fitted_columns(fitted)[0])
     shown = _check_feature_names(owner, feature_names, codec.names)
-    columns = make_columns(owner, shown, codec, categorical_features)
+    discrete = codec.discrete | native_categories(fitted, len(shown))
+    columns = make_columns(owner, shown, codec.with_discrete(discrete), categorical_features)
     codec = codec.with_discrete(columns.discrete)
     resolved = _resolve_baseline(owner, baseline, baseline_weights, X, Layout(codec, columns))
     codec = codec.with_levels_of("baseline", resolved.rows)
@@ -71,23 +74,18 @@ def _fitted_on(model: Any) -> Any:
     return getattr(model, "__self__", model)
 
 
-def _names_of(fitted: Any) -> list[Any] | None:
-    """The column names that a model was fitted on, if it remembers."""
-    names = getattr(fitted, "feature_names_in_", None)
-    return None if names is None else list(names)
-
-
 def _check_columns(label: str, table: Any, fitted: Any) -> None:
     """The table has the columns that the model was fitted on, in their order."""
-    wanted, names = getattr(fitted, "n_features_in_", None), _names_of(fitted)
+    names, wanted = fitted_columns(fitted)
     n_columns = matrix_shape(table)[1]
     mine = column_names(table)
     if mine is not None and names is not None:
+        mine = names_as_remembered(fitted, mine)
         check_names(label, mine, names)
         if mine != names:
+            wanted_order = "model.feature_names_in_" if hasattr(fitted, "feature_names_in_") else shorten(names)
             raise InvalidInputError(
-                f"The columns of {label} are those of the model in another order; "
-                f"pass {label}[model.feature_names_in_]."
+                f"The columns of {label} are those of the model in another order; pass {label}[{wanted_order}]."
             )
     elif wanted is not None and n_columns != wanted:
         raise InvalidInputError(
@@ -100,11 +98,12 @@ def _as_model_sees(codec: Codec, fitted: Any) -> Codec:
 
     scikit-learn remembers names that are text only, and takes frames with other names as arrays.
     """
-    names = _names_of(fitted)
+    names, n_columns = fitted_columns(fitted)
     if codec.container in ("pandas", "polars"):
-        on_arrays = names is None and hasattr(fitted, "n_features_in_")
+        on_arrays = names is None and n_columns is not None
         return codec.seen_as("array") if on_arrays and codec.has_text_names else codec
-    return codec if names is None else codec.seen_as("pandas", names)
+    as_it_is = names is None or (codec.container == "sparse" and misses_gaps(fitted))
+    return codec if as_it_is else codec.seen_as("pandas", names)
 
 
 def _resolve_baseline(owner: str, baseline: Any, weights: Any, X: Any, layout: Layout) -> BaselineRows:

@@ -9,6 +9,7 @@ import numpy as np
 
 from agnostic_ig.baselines._base import Baseline, BaselineRows
 from agnostic_ig.engines._build import ENGINES, build_engine, read_engine
+from agnostic_ig.engines.booster_response import fitted_columns
 from agnostic_ig.engines.response import BlackBox, Response, resolve_response
 from agnostic_ig.frames import check_table, take_rows
 from agnostic_ig.methods._inputs import prepare_inputs
@@ -162,7 +163,7 @@ def _first_row(X: Any) -> Any:
 
 def _from_structure(model: Any, response: Response, choice: str) -> Inspection:
     """What can be said without a single row."""
-    features = [str(name) for name in getattr(model, "feature_names_in_", [])]
+    features = [str(name) for name in fitted_columns(model)[0] or []]
     outputs = response.output_names(len(response.classes)) if isinstance(response.classes, np.ndarray) else []
     engine, why = read_engine(response, choice, "inspect_model")
     said = {"response_method": response.name, "outputs": outputs, "features": features}

@@ -6,7 +6,8 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines.response import Response
-from agnostic_ig.engines.tree_ensemble import TreeEngine, TreeTable, join_trees
+from agnostic_ig.engines.tree_ensemble import TreeEngine
+from agnostic_ig.engines.tree_tables import TreeTable, join_trees
 
 __all__ = ["cart_table", "read"]
 
