@@ -565,7 +565,23 @@ def test_a_structural_engine_asks_for_its_verification_once():
     assert first.n_evaluations.tolist() == [0] * 5
     assert first.n_shared_evaluations == counted.n_rows <= 6 + 2000
     counted.seen.clear()
-    assert ig.explain(X[:5]).n_shared_evaluations == counted.n_rows == 6
+    again = ig.explain(X[:5])
+    assert again.n_shared_evaluations == counted.n_rows == 5  # what it says at the baseline is known
+    np.testing.assert_array_equal(again.base_values, first.base_values)
+
+
+def test_a_model_changed_in_place_is_asked_at_the_baseline_again():
+    """Nothing of what was known before the change is used: not the engine, not the answer at the baseline."""
+    model = forest(two("int"))
+    ig = IntegratedGradients(model, X[0])
+    ig.explain(X[:5])
+    for tree in model.estimators_:
+        tree.tree_.value[:] = tree.tree_.value[:, :, ::-1].copy()
+    e, wanted = ig.explain(X[:5]), IntegratedGradients(model, X[0]).explain(X[:5])
+    assert e.exact
+    np.testing.assert_array_equal(e.base_values, wanted.base_values)
+    np.testing.assert_array_equal(e.values, wanted.values)
+    assert np.abs(e.values).max() > 0
 
 
 def test_black_boxes_count_in_threads():

@@ -55,7 +55,7 @@ def _table(tree: Any, weight: float, output: int, width: int) -> TreeTable:
 def block_of(engine: TreeEngine, X: np.ndarray, B: np.ndarray) -> PairBlock:
     """Every row with every baseline."""
     ends = np.nan_to_num(engine.predict(X)), np.nan_to_num(engine.predict(B))
-    return PairBlock(X, B, *ends, np.full(len(X) * len(B), 11, dtype=np.uint64))
+    return PairBlock(X, B, *ends, lambda: np.full(len(X) * len(B), 11, dtype=np.uint64))
 
 
 def columns_of(n: int, discrete: Any = (), players: Any = None) -> Columns:

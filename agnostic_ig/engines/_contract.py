@@ -1,5 +1,6 @@
 """What a method asks an engine, and what it gets back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -41,15 +42,15 @@ class Columns:
 class PairBlock:
     """Every row with every baseline: all rows with the first, then all rows with the second, and so on.
 
-    rows (n_rows, n_features), baselines (n_baselines, n_features), and f of both (n, n_outputs); seeds (n_pairs,) of
-    uint64: one random stream a pair, whatever the batch. x, b, f_x and f_b have one line a pair.
+    rows (n_rows, n_features), baselines (n_baselines, n_features), and f of both (n, n_outputs). x, b, f_x and f_b
+    have one line a pair; so has seeds, of uint64, made when asked for: one random stream a pair, whatever the batch.
     """
 
     rows: np.ndarray
     baselines: np.ndarray
     f_rows: np.ndarray
     f_baselines: np.ndarray
-    seeds: np.ndarray
+    make_seeds: Callable[[], np.ndarray]
 
     def __len__(self) -> int:
         return len(self.rows) * len(self.baselines)
@@ -79,6 +80,10 @@ class PairBlock:
     @cached_property
     def f_b(self) -> np.ndarray:
         return self.by_baseline(self.f_baselines)
+
+    @cached_property
+    def seeds(self) -> np.ndarray:
+        return self.make_seeds()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
 from agnostic_ig.engines.tree_pairs import PathEnds, cast, group_pairs, path_ends
 from agnostic_ig.engines.tree_tables import decimal_units
-from agnostic_ig.kernels.tree_batch import LANES, MAX_GROUP, batch_credits
+from agnostic_ig.kernels.tree_batch import LANES, batch_credits
 from agnostic_ig.kernels.tree_jumps import linked_batch_credits
 from agnostic_ig.kernels.tree_link import LINKS, linked_credits
 from agnostic_ig.kernels.tree_nodes import CATEGORICAL, NODE, Trees, predict_margins
@@ -23,7 +23,7 @@ PAIRS_PER_BATCH = 16384
 MAX_BATCH_VALUES = 4_000_000
 # Measured: the pairs of a group and a chunk of trees stay in cache together; in trees with many nodes longer lists
 # win, because they keep vectors full.
-PAIRS_PER_GROUP = {False: 1024, True: MAX_GROUP}
+PAIRS_PER_GROUP = {False: 4096, True: 8192}
 DEEP_NODES = 4096
 PAIRS_PER_LINKED_GROUP = 256  # whose jumps are held before they are sorted
 CHUNK_BYTES = 1 << 18
@@ -130,15 +130,15 @@ class TreeEngine:
         """Attributions (n_pairs, n_players, n_margins) of the sum of the trees, chunk after chunk of trees."""
         ends = self._ends(block, columns.discrete)
         groups = group_pairs(ends, len(block.rows), self._pairs_per_group)
-        credits = np.zeros((len(block), columns.n_players + 1, n_margins))
-        n_tied, pairs = np.zeros(len(block), dtype=np.int64), None
+        credits = np.zeros((n_margins, columns.n_players + 1, len(block)))
+        n_tied, pairs, by_pair = np.zeros(len(block), dtype=np.int64), None, credits.transpose(2, 1, 0)
         for first, last in pairwise(self._chunks):
             tied = np.zeros((last - first, len(block)), dtype=bool)
             batch_credits(LANES, trees, first, last, columns.player_of, groups, n_tied, tied, credits)
             if tied.any():
                 pairs = ends.columns() if pairs is None else pairs
-                tied_credits(trees, first, last, columns.player_of, pairs, tied, credits)
-        return credits[:, :-1]
+                tied_credits(trees, first, last, columns.player_of, pairs, tied, by_pair)
+        return np.ascontiguousarray(by_pair[:, :-1])
 
     def _ends(self, block: PairBlock, discrete: np.ndarray) -> PathEnds:
         at_half = discrete.copy()

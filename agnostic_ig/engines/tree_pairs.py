@@ -1,14 +1,14 @@
 """Pairs as the tree kernels take them: ends cast as the family casts, and how fast the path crosses a column."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from agnostic_ig.engines._contract import PairBlock
+from agnostic_ig.kernels.pair_layout import crossing_rates, lay_out
 from agnostic_ig.kernels.tree_batch import Groups
-from agnostic_ig.kernels.tree_nodes import COLUMN, GRID
+from agnostic_ig.kernels.tree_nodes import COLUMN
 from agnostic_ig.numerics.decimals import ROUNDING, snap
 
 __all__ = ["PathEnds", "cast", "group_pairs", "path_ends"]
@@ -30,7 +30,7 @@ class PathEnds:
 
     def surely_tied(self, player_of: np.ndarray) -> np.ndarray:
         """(n_pairs,): whether several players move at one half."""
-        at_half = (self.rate == 0.0) & (self.start != self.end) & ~(np.isnan(self.start) & np.isnan(self.end))
+        at_half = (self.rate == 0.0) & ~(np.isnan(self.start) & np.isnan(self.end))
         if not at_half.any():
             return np.zeros(len(at_half), dtype=bool)
         player = np.where(at_half, player_of, -1)
@@ -54,10 +54,7 @@ def path_ends(block: PairBlock, prepared: Any, routing: type, units: np.ndarray,
     starts = block.by_baseline(cast(prepared(block.baselines), routing))
     ends = block.by_row(cast(prepared(block.rows), routing))
     start_place, end_place = _on_grid(starts.copy(), ends.copy(), units) if units.any() else (starts, ends)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        rate = GRID / (end_place - start_place)
-    rate[~np.isfinite(rate)] = 0.0  # a step from or to infinity is 0 already
-    rate[:, discrete] = 0.0
+    rate = crossing_rates(starts, ends, start_place, end_place, discrete)
     return PathEnds(starts, ends, start_place, rate)
 
 
@@ -84,21 +81,9 @@ def group_pairs(ends: PathEnds, n_rows: int, limit: int) -> Groups:
     n = len(ends.rate)
     first = np.concatenate([*(np.arange(a, a + n_rows, limit) for a in range(0, n, n_rows)), [n]])
     leaders = first[:-1]
-    jumps = (ends.rate == 0.0) | np.isnan(ends.end)
     return Groups(
         first.astype(np.uint64),
         ends.start[leaders],
         ends.start_place[leaders],
-        _feature_major(ends.end, first),
-        _feature_major(ends.rate, first),
-        np.logical_or.reduceat(jumps, leaders, axis=0),
+        *lay_out(ends.end, ends.rate, first),
     )
-
-
-def _feature_major(matrix: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Group after group, feature after feature, pair after pair; eight more at the end, which a vector may read."""
-    flat = np.zeros(matrix.size + 8)
-    width = matrix.shape[1]
-    for a, b in pairwise(first):
-        flat[a * width : b * width] = matrix[a:b].T.ravel()
-    return flat

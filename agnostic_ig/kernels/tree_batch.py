@@ -33,7 +33,6 @@ from agnostic_ig.kernels._lanes import (
     gather,
     less,
     load,
-    mask_of,
     rounded,
     spread,
     spread_flag,
@@ -43,17 +42,17 @@ from agnostic_ig.kernels._lanes import (
     word_and,
     word_or,
 )
-from agnostic_ig.kernels.tree_nodes import CATEGORICAL, HALF, MISSING_LEFT, goes_left
+from agnostic_ig.kernels.tree_nodes import CATEGORICAL, HALF, goes_left
 
 __all__ = ["JUMP", "LANES", "MAX_GROUP", "Groups", "batch_credits", "list_chosen", "new_room", "walk"]
 
 LANES = True if HAS_LANES else None  # the first argument of `batch_credits` on this processor
 
 _ONE, _EIGHT, _SEVEN = np.uint64(1), np.uint64(N_LANES), np.uint64(N_LANES - 1)
-MAX_GROUP = 4096  # pairs of a group; an entry's `who` has 12 bits for its pair,
+MAX_GROUP = 1 << 16  # pairs of a group; an entry's `who` has 16 bits for its pair,
 _PAIR = np.uint64(MAX_GROUP - 1)
-_OPENER, _CLOSER = np.uint64(12), np.uint64(38)  # and 26 each for the player that brought it here, and the next to move
-_PLAYER = np.uint64((1 << 26) - 1)
+_OPENER, _CLOSER = np.uint64(16), np.uint64(40)  # and 24 each for the player that brought it here, and the next to move
+_PLAYER = np.uint64((1 << 24) - 1)
 _NO_OPENER, _NO_CLOSER = ~(_PLAYER << _OPENER), ~(_PLAYER << _CLOSER)
 # A pair is left to `tree_tie` once it ties in more than a quarter of the trees, with so many for a start.
 _FREE_TIES = 8
@@ -109,7 +108,7 @@ def new_room(groups, depth, width):
         n_pairs = max(n_pairs, np.int64(groups.first[g + 1] - groups.first[g]))
     size = (n_pairs + N_LANES) * (depth + 2) + N_LANES
     return _Room(
-        np.zeros(size), np.zeros(size), np.zeros(size, np.uint64), np.zeros(depth + 2, _LIST),
+        np.empty(size), np.empty(size), np.empty(size, np.uint64), np.empty(depth + 2, _LIST),
         np.zeros((n_pairs, width)),
     )  # fmt: skip
 
@@ -181,21 +180,34 @@ def walk(lanes, trees, t, player_of, groups, g, room, n, whole, sign, tied, cred
                             n_events += 1
                 break
             if node["feature"] < 0:
-                for i in range(start, stop):
-                    who = whos[np.uint64(i)]
-                    pair, player = who & _PAIR, (who >> _OPENER) & _PLAYER
-                    for v in range(width):
-                        new = value[place, v]
-                        credits[pair, player, output + v] += sign * (new - last_value[pair, v])
-                        last_value[pair, v] = new
+                if whole and width == 1:  # the leaf of the anchor
+                    new = value[place, 0]
+                    for i in range(stop):
+                        last_value[np.uint64(i), 0] = new
+                elif width == 1:
+                    new = value[place, 0]
+                    for i in range(start, stop):
+                        who = whos[np.uint64(i)]
+                        pair = who & _PAIR
+                        credits[output, (who >> _OPENER) & _PLAYER, first + pair] += sign * (new - last_value[pair, 0])
+                        last_value[pair, 0] = new
+                else:
+                    for i in range(start, stop):
+                        who = whos[np.uint64(i)]
+                        pair, player = who & _PAIR, (who >> _OPENER) & _PLAYER
+                        for v in range(width):
+                            new = value[place, v]
+                            credits[output + v, player, first + pair] += sign * (new - last_value[pair, v])
+                            last_value[pair, v] = new
                 break
             feature = np.uint64(node["feature"])
             anchor_left = goes_left(groups.anchor[g, feature], node, sets)
             threshold, shift = node["threshold"], node["place"] - groups.anchor_place[g, feature]
-            player, jumps = np.uint64(player_of[feature]), groups.jumps[g, feature]
+            player = np.uint64(player_of[feature])
+            jumps = groups.jumps[g, feature] or node["flags"] & CATEGORICAL != 0
             base = first * n_features + feature * n_pairs
             near_stop, far_stop = start, arena
-            if lanes is None:
+            if lanes is None or jumps:
                 for i in range(start, stop):
                     low, high, who = lows[np.uint64(i)], highs[np.uint64(i)], whos[np.uint64(i)]
                     pair = who & _PAIR
@@ -220,8 +232,8 @@ def walk(lanes, trees, t, player_of, groups, g, room, n, whole, sign, tied, cred
                 never, pair_bits = spread(np.inf), spread(_PAIR)
                 no_opener, opener = spread(_NO_OPENER), spread(player << _OPENER)
                 no_closer, closer = spread(_NO_CLOSER), spread(player << _CLOSER)
-                thresholds, shifts, anchors_left = spread(threshold), spread(shift), spread_flag(anchor_left)
-                missing_left, bases = spread_flag(node["flags"] & MISSING_LEFT != 0), spread(base)
+                thresholds, shifts, bases = spread(threshold), spread(shift), spread(base)
+                anchors_left = spread_flag(anchor_left)
                 i = start
                 while i < stop:
                     tail = first_lanes(stop - i)
@@ -233,15 +245,6 @@ def walk(lanes, trees, t, player_of, groups, g, room, n, whole, sign, tied, cred
                         index = word_add(pairs, bases)
                         x, rate = gather(ends, index, tail), gather(rates, index, tail)
                     left, alpha = at_most(x, thresholds), rounded(times(shifts, rate))
-                    if jumps:
-                        left = choose(equal(x, x), left, missing_left)
-                        alpha = choose(equal(rate, spread(0.0)), spread(HALF), alpha)
-                        if node["flags"] & CATEGORICAL:
-                            bits = np.uint64(0)
-                            for k in range(min(_EIGHT, stop - i)):
-                                one = ends[base + (whos[i + np.uint64(k)] & _PAIR)]
-                                bits |= np.uint64(goes_left(one, node, sets)) << np.uint64(k)
-                            left = mask_of(bits)
                     crosses = both(differ(left, anchors_left), tail)
                     alpha = choose(crosses, alpha, never)
                     before, after = both(less(alpha, high), tail), both(less(low, alpha), tail)
@@ -285,7 +288,8 @@ def batch_credits(lanes, trees, first_tree, last_tree, player_of, groups, n_tied
     """Add the attributions of the margins from the anchors to the other ends, for some of the trees.
 
     lanes: LANES, or None for the plain loop. player_of (n_features,) names the player of every column. credits
-    (n_pairs, n_players + 1, n_margins): the last player is nobody. tied (n_trees, n_pairs) is set where a pair ties
+    (n_margins, n_players + 1, n_pairs): a list comes to a leaf with one player and neighbouring pairs; the last player
+    is nobody. tied (n_trees, n_pairs) is set where a pair ties
     in a tree: its credits of this tree are left to `tree_tie`. n_tied (n_pairs,) counts them, of all
     trees so far.
     """
@@ -293,7 +297,7 @@ def batch_credits(lanes, trees, first_tree, last_tree, player_of, groups, n_tied
     nobody = np.uint64(credits.shape[1] - 1)
     for g in range(groups.first.size - 1):
         first, last = groups.first[g], groups.first[g + 1]
-        here, ties, seen = credits[first:last], n_tied[first:last], n_tied[first:last].any()
+        ties, seen = n_tied[first:last], n_tied[first:last].any()
         for t in range(first_tree, last_tree):
             marks = tied[t - first_tree, first:last]
             if seen:
@@ -302,9 +306,9 @@ def batch_credits(lanes, trees, first_tree, last_tree, player_of, groups, n_tied
             else:
                 n = _list_pairs(room, last - first, nobody)
             whole = n == last - first
-            if walk(lanes, trees, t, player_of, groups, g, room, n, whole, 1.0, marks, here, no_events)[0]:
+            if walk(lanes, trees, t, player_of, groups, g, room, n, whole, 1.0, marks, credits, no_events)[0]:
                 n = list_chosen(room, marks, nobody)
-                walk(lanes, trees, t, player_of, groups, g, room, n, False, -1.0, marks, here, no_events)
+                walk(lanes, trees, t, player_of, groups, g, room, n, False, -1.0, marks, credits, no_events)
             if seen:
                 marks |= left_out
             ties += marks

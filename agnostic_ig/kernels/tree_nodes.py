@@ -117,8 +117,11 @@ def add_margins(trees, row, margins):
 @kernel
 def predict_margins(trees, rows, margins):
     """Add the sum of all trees at rows (n, n_features), already cast, to margins (n, n_margins)."""
-    for i in range(rows.shape[0]):
-        add_margins(trees, rows[i], margins[i])
+    for tree in range(trees.root.size):  # outside, so that one tree stays in cache
+        for i in range(rows.shape[0]):
+            leaf = _leaf_of(trees, trees.root[tree], rows[i])
+            for v in range(trees.value.shape[1]):
+                margins[i, trees.output[tree] + v] += trees.value[leaf, v]
 
 
 @inlined

@@ -153,7 +153,7 @@ class Work:
         k, local = np.repeat(np.arange(baselines.start, baselines.stop), len(rows)), np.tile(local, n_baselines)
         block = PairBlock(
             self.rows[rows], self.baseline_rows[baselines], self.predictions[rows], self.base_outputs[baselines],
-            child_keys(np.tile(self.row_keys[rows], n_baselines), k),
+            lambda: child_keys(np.tile(self.row_keys[rows], n_baselines), k),
         )  # fmt: skip
         answer = self.engine.attribute(block, self.columns, self.outputs, self.settings)
         weight = self.baseline.weights[k]

@@ -88,31 +88,47 @@ class Explainer(BaseEstimator):
         check_flag(self._owner, "progress", self.progress, also=("auto",))
         return n_jobs
 
-    def _engine_for(self, black_box: BlackBox, rows: np.ndarray, answers: np.ndarray) -> Built:
+    def _known_outputs(self, response: Response, rows: np.ndarray) -> np.ndarray | None:
+        """What the model said about these rows in the call before, if the engine at hand can tell when it changes."""
+        stored = getattr(self, "_built", None)
+        if stored is None or not stored.serves(response, self.engine) or not hasattr(stored.built.engine, "predict"):
+            return None
+        same = stored.rows is not None and np.array_equal(stored.rows, rows, equal_nan=True)
+        return stored.outputs if same else None
+
+    def _remember_outputs(self, rows: np.ndarray, outputs: np.ndarray) -> None:
+        self._built = replace(self._built, rows=rows, outputs=outputs)
+
+    def _engine_for(self, black_box: BlackBox, rows: np.ndarray, answers: np.ndarray) -> tuple[Built, bool]:
         """The engine, built once for these parameters and as long as it reproduces the model's answers at these rows.
 
-        It works on rows as today's codec encodes them.
+        It works on rows as today's codec encodes them. True with it says that it has just been built.
         """
         response = black_box.response
         stored = getattr(self, "_built", None)
         if stored is not None and stored.serves(response, self.engine):
             built = replace(stored.built, engine=stored.built.engine.with_black_box(black_box))
             if still_agrees(built, black_box.precision, rows, answers):
-                return built
+                return built, False
         built = build_engine(black_box, rows, self.engine, self._owner)
         self._built = _Stored(response.model, _parts(response.model), response.name, self.engine, built)
-        return built
+        return built, True
 
 
 @dataclass(frozen=True)
 class _Stored:
-    """An engine and what it was built for; holds the model itself, because the `id` of a dead one comes back."""
+    """An engine and what it was built for; holds the model itself, because the `id` of a dead one comes back.
+
+    outputs: what the model said about rows, those of the baseline.
+    """
 
     model: Any
     parts: dict[str, Any]
     response_name: str
     choice: str
     built: Built
+    rows: np.ndarray | None = None
+    outputs: np.ndarray | None = None
 
     def serves(self, response: Response, choice: str) -> bool:
         """Whether the same was asked for, of a model that has not been fitted again since."""

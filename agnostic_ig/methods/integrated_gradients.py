@@ -9,7 +9,7 @@ from agnostic_ig.baselines._base import BaselineRows
 from agnostic_ig.engines._build import Built, caller_stacklevel
 from agnostic_ig.engines._contract import Columns, Settings
 from agnostic_ig.engines.response import BlackBox, resolve_response
-from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidInputError, ModelError, ModelOutputError
+from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidInputError, ModelError
 from agnostic_ig.frames import container_of, row_labels
 from agnostic_ig.methods._average import Averages, Work, average_over_baselines
 from agnostic_ig.methods._base import Explainer, as_given, check_tol
@@ -23,8 +23,6 @@ __all__ = ["IntegratedGradients"]
 # Completeness asked of exact engines: rounding of sums over leaves, relative to the summed absolute values, and of
 # the model's own output.
 COMPLETENESS = {np.float64: 1e-9, np.float32: 1e-5}
-# Baselines and rows of X for which the model is asked in one call.
-ASKED_TOGETHER = 20_000
 # Baselines that share a block of pairs with all rows of a batch, when there are many.
 BASELINES_TOGETHER = 8
 
@@ -157,11 +155,16 @@ class IntegratedGradients(Explainer):
         inputs = self._prepare(X)
         black_box = BlackBox(response, inputs.codec)
         groups = check_groups(self._owner, inputs.columns, self.groups)
-        base_outputs = _ask(black_box, "baseline", inputs.baseline_X, inputs.baseline_rows, inputs.columns)
+        coded = inputs.columns.discrete.any()  # another table may have other codes
+        known = None if coded else self._known_outputs(response, inputs.baseline_rows)
+        base_outputs = _ask_baseline(black_box, inputs) if known is None else known
         chosen = resolve_target(self._owner, target, response, base_outputs.shape[1], len(inputs.rows))
         predictions = _ask(black_box, "X", inputs.X, inputs.rows, inputs.columns)
         ends = np.concatenate([inputs.baseline_rows, inputs.rows]), np.concatenate([base_outputs, predictions])
-        built = self._engine_for(black_box, *ends)
+        built, is_new = self._engine_for(black_box, *ends)
+        if is_new and known is not None:  # the model was changed in place: what it said before does not hold
+            base_outputs = _ask_baseline(black_box, inputs)
+        self._remember_outputs(inputs.baseline_rows, base_outputs)
         seed = int(check_random_state(self._owner, "random_state", self.random_state).integers(2**63))
         work = Work(
             built.engine, inputs.rows, predictions, inputs.baseline, inputs.baseline_rows, base_outputs,
@@ -272,17 +275,8 @@ class IntegratedGradients(Explainer):
             )
 
 
-def _ask_ends(black_box: BlackBox, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
-    """f at baselines and X, in one call if they are few: a call of a forest costs as much as a thousand rows."""
-    n = len(inputs.baseline_rows)
-    if n + len(inputs.rows) <= ASKED_TOGETHER:
-        try:
-            answers = black_box.ask_matrix(np.concatenate([inputs.baseline_rows, inputs.rows]))
-            return answers[:n], answers[n:]
-        except (ModelError, ModelOutputError):
-            pass  # asked one by one, the error says in which table it is
-    baselines = _ask(black_box, "baseline", inputs.baseline_X, inputs.baseline_rows, inputs.columns)
-    return baselines, _ask(black_box, "X", inputs.X, inputs.rows, inputs.columns)
+def _ask_baseline(black_box: BlackBox, inputs: Inputs) -> np.ndarray:
+    return _ask(black_box, "baseline", inputs.baseline_X, inputs.baseline_rows, inputs.columns)
 
 
 def _ask(black_box: BlackBox, label: str, asked: Any, rows: np.ndarray, columns: Columns) -> np.ndarray:
