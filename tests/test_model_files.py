@@ -196,11 +196,7 @@ def test_sha256_comes_before_loading(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("m.json", "Not yet: m.json looks like a file of XGBoost.*its own library"),
-        ("m.ubj", "file of XGBoost"),
-        ("m.txt", "file of LightGBM"),
-        ("m.cbm", "file of CatBoost"),
-        ("m.onnx", r"can be read: use \.skops, \.joblib, \.pkl, \.pickle\."),
+        ("m.onnx", r"use \.skops, \.json, \.ubj, \.txt, \.cbm, \.joblib, \.pkl, \.pickle\."),
         ("m", "no kind of model file"),
     ],
 )

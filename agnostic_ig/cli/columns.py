@@ -36,12 +36,13 @@ def choose_columns(
     if may_lack_label and label not in present:
         label = None
     special = list(dict.fromkeys([*ids, *([label] if label else [])]))
+    names, number = fitted_columns(model)
     in_table = dict(zip(names_as_remembered(model, present), present, strict=True))
-    named = [in_table.get(str(name), str(name)) for name in fitted_columns(model)[0] or []]
+    named = [in_table.get(str(name), str(name)) for name in names or []]
     for option, name in [*(("--id", one) for one in ids), ("--label", label)]:
         _check_special(option, name, present, named, path)
     features = named or [name for name in present if name not in special]
-    _check_number(features, model, path)
+    _check_number(features, number, path)
     return Layout(features, [name for name in present if name not in features], list(ids))
 
 
@@ -89,10 +90,9 @@ def _check_special(option: str, name: str | None, present: Sequence[str], named:
         )
 
 
-def _check_number(features: Sequence[str], model: Any, path: str) -> None:
+def _check_number(features: Sequence[str], wanted: int | None, path: str) -> None:
     """As many features as the model was fitted on."""
-    wanted = getattr(model, "n_features_in_", len(features))
-    if len(features) != wanted:
+    if wanted is not None and len(features) != wanted:
         raise InvalidInputError(
             f"--data: the model was fitted on {wanted} columns without names, and {path} has {len(features)} besides "
             "those named by --label and --id. Name every column that is no feature with --id."

@@ -10,7 +10,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.base import is_outlier_detector
 
 from agnostic_ig.cli.attribution_table import attribution_table, output_columns
 from agnostic_ig.cli.baseline_choice import FixedBaseline, check_baseline_options, choose_baseline
@@ -120,7 +119,7 @@ def _prepare(options: Namespace) -> Job:
     _check_report_size(options, layout, survey)
     _say_plan(options, layout, survey, baseline)
     table = _open(options, layout, survey.n_rows if options.report else options.batch_size)
-    towards = "down" if is_outlier_detector(model) else "up"
+    towards = "down" if response.kind == "outlier_detector" else "up"
     return Job(options, layout, table, survey, _explainer(options, model, baseline, layout), target, towards)
 
 

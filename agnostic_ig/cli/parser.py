@@ -75,8 +75,9 @@ def _add_inspect(parser: argparse.ArgumentParser) -> None:
 
 def _add_model(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("model")
+    kinds = ".skops, .json or .ubj (XGBoost), .txt (LightGBM), .cbm or .json (CatBoost)"
     group.add_argument(
-        "--model", metavar="M", required=True, help="model file: .skops, or .joblib/.pkl with --trust-pickle"
+        "--model", metavar="M", required=True, help=f"model file: {kinds}, or .joblib/.pkl with --trust-pickle"
     )
     group.add_argument("--sha256", metavar="HEX", help="refuse the model file unless this is its SHA-256 digest")
     group.add_argument(

@@ -8,20 +8,28 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from agnostic_ig.exceptions import InvalidInputError, UnsafeFileError
+from agnostic_ig.model_files.catboost_files import load_cbm
+from agnostic_ig.model_files.json_files import load_json
+from agnostic_ig.model_files.lightgbm_files import load_lightgbm
 from agnostic_ig.model_files.pickled_files import load_pickle
 from agnostic_ig.model_files.skops_files import load_skops
 from agnostic_ig.model_files.soundness import check_sound
+from agnostic_ig.model_files.xgboost_files import load_ubj
 from agnostic_ig.validation import check_flag, invalid, type_error
 
 __all__ = ["file_sha256", "load_model"]
 
 # Who reads which kind of file: (open file, name for messages) -> model.
-SAFE_LOADERS: dict[str, Callable[[BinaryIO, str], Any]] = {".skops": load_skops}
+SAFE_LOADERS: dict[str, Callable[[BinaryIO, str], Any]] = {
+    ".skops": load_skops,
+    ".json": load_json,
+    ".ubj": load_ubj,
+    ".txt": load_lightgbm,
+    ".cbm": load_cbm,
+}
 CODE_RUNNING_LOADERS: dict[str, Callable[[BinaryIO, str], Any]] = dict.fromkeys(
     (".joblib", ".pkl", ".pickle"), load_pickle
 )
-# Formats of boosting libraries: known, so that the message can help.
-BOOSTER_FILES = {".json": "XGBoost", ".ubj": "XGBoost", ".txt": "LightGBM", ".cbm": "CatBoost"}
 
 # What a model can be asked for; something without any of these cannot be explained.
 RESPONSES = ("predict", "predict_proba", "decision_function", "score_samples")
@@ -65,7 +73,9 @@ def load_model(path: str | os.PathLike[str], *, trust_pickle: bool = False, sha2
     path : str or path-like
         A model file; the extension says what it is. ``.skops`` files are loaded with a fixed list of types,
         and whatever compiled code would index without looking (nodes of trees, support vectors, ...) is
-        checked first. ``.joblib``, ``.pkl`` and ``.pickle`` need `trust_pickle`.
+        checked first. Files of XGBoost (``.json``, ``.ubj``), LightGBM (``.txt``) and CatBoost (``.cbm``, ``.json``)
+        are checked too, then tried in another process with limited memory and time, and loaded if it survives.
+        ``.joblib``, ``.pkl`` and ``.pickle`` need `trust_pickle`.
     trust_pickle : bool, default False
         Load pickles too. Loading a pickle runs whatever code its author put in: only for files you made.
     sha256 : str, optional
@@ -74,7 +84,8 @@ def load_model(path: str | os.PathLike[str], *, trust_pickle: bool = False, sha2
     Returns
     -------
     object
-        The model.
+        The model; of a boosting library its own: ``xgboost.Booster``, ``lightgbm.Booster``, ``catboost.CatBoost`` (or
+        the classifier or regressor that the file says it is).
 
     Raises
     ------
@@ -117,12 +128,6 @@ def _choose_loader(name: str, trust_pickle: bool) -> Callable[[BinaryIO, str], A
         raise UnsafeFileError(
             f"{name} is a pickle, and loading one runs whatever code is in it. Save the model as .skops "
             "(skops.io.dump), or pass trust_pickle=True (--trust-pickle) if you made this file yourself."
-        )
-    if suffix in BOOSTER_FILES:
-        raise InvalidInputError(
-            f"Not yet: {name} looks like a file of {BOOSTER_FILES[suffix]}, and files of XGBoost, LightGBM "
-            "and CatBoost are not read yet. Load it with its own library in Python and pass the model, or "
-            "its predict function, to IntegratedGradients."
         )
     loaders = SAFE_LOADERS | CODE_RUNNING_LOADERS
     if suffix not in loaders:
