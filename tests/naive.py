@@ -101,6 +101,7 @@ LINKS: dict[str, Callable] = {
     "sigmoid": lambda margins: tuple(expit(float(m)) for m in margins),
     "exp_sigmoid": lambda margins: tuple(expit(2 * float(m)) for m in margins),
     "exp": lambda margins: tuple(math.exp(m) for m in margins),
+    "isolation": lambda margins: tuple(-math.exp2(-m) for m in margins),
     "softmax": softmax,
 }
 ROUTING: dict[str, Callable[[float], float]] = {

@@ -188,6 +188,7 @@ def test_links_against_numpy():
     margins = np.linspace(-30, 30, 13)
     table = {"identity": margins, "exp": np.exp(margins), "softmax": np.exp(margins) / np.exp(margins).sum()}
     table |= {"sigmoid": 1 / (1 + np.exp(-margins)), "exp_sigmoid": 1 / (1 + np.exp(-2 * margins))}
+    table |= {"isolation": -(2.0**-margins)}
     assert table.keys() == naive.LINKS.keys()
     for name, expected in table.items():
         values = naive.LINKS[name](tuple(map(Fraction, margins)))

@@ -76,7 +76,7 @@ def by_one_pair(engine, x, b):
     n_trees = len(engine.trees.root)
     credits = np.zeros((1, len(x), 1))
     marks = np.ones((n_trees, 1), dtype=bool)
-    tree_tie.tied_credits(engine.trees, 0, n_trees, np.arange(len(x)), columns, marks, credits)
+    tree_tie.tied_credits(True, engine.trees, 0, n_trees, np.arange(len(x)), columns, marks, credits)
     return credits[0, :, 0]
 
 

@@ -14,6 +14,7 @@ LINKS = {
     "sigmoid": "sigmoid",
     "exp_sigmoid": "sigmoid_of_double",
     "exp": "exp",
+    "isolation": "isolation",
     "softmax": "softmax",
 }
 ROUTING = {"float32": np.float32, "float64": np.float64}

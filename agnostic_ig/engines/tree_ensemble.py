@@ -19,7 +19,7 @@ from agnostic_ig.kernels.tree_tie import tied_credits
 
 __all__ = ["TreeEngine"]
 
-PAIRS_PER_BATCH = 16384
+PAIRS_PER_BATCH = 8192
 MAX_BATCH_VALUES = 4_000_000
 # Measured: the pairs of a group and a chunk of trees stay in cache together; in trees with many nodes longer lists
 # win, because they keep vectors full.
@@ -131,14 +131,20 @@ class TreeEngine:
         ends = self._ends(block, columns.discrete)
         groups = group_pairs(ends, len(block.rows), self._pairs_per_group)
         credits = np.zeros((n_margins, columns.n_players + 1, len(block)))
-        n_tied, pairs, by_pair = np.zeros(len(block), dtype=np.int64), None, credits.transpose(2, 1, 0)
+        of_ties, n_tied, single = (
+            None,
+            np.zeros(len(block), dtype=np.int64),
+            True if trees.value.shape[1] == 1 else None,
+        )
         for first, last in pairwise(self._chunks):
             tied = np.zeros((last - first, len(block)), dtype=bool)
             batch_credits(LANES, trees, first, last, columns.player_of, groups, n_tied, tied, credits)
             if tied.any():
-                pairs = ends.columns() if pairs is None else pairs
-                tied_credits(trees, first, last, columns.player_of, pairs, tied, by_pair)
-        return np.ascontiguousarray(by_pair[:, :-1])
+                if of_ties is None:
+                    pairs, of_ties = ends.columns(), np.zeros((len(block), columns.n_players, n_margins))
+                tied_credits(single, trees, first, last, columns.player_of, pairs, tied, of_ties)
+        credits = np.ascontiguousarray(credits[:, :-1].transpose(2, 1, 0))
+        return credits if of_ties is None else credits + of_ties
 
     def _ends(self, block: PairBlock, discrete: np.ndarray) -> PathEnds:
         at_half = discrete.copy()

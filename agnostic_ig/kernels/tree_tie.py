@@ -48,11 +48,13 @@ def _shares(size):
 
 
 @kernel
-def tied_credits(trees, first_tree, last_tree, player_of, pairs, tied, credits):
+def tied_credits(single, trees, first_tree, last_tree, player_of, pairs, tied, credits):
     """Add the attributions of the margins, pair by pair, for the trees in which a pair is marked.
 
     pairs (n_pairs, n_features) of COLUMN; player_of (n_features,) names the player of every column; tied (n_trees,
     n_pairs); credits (n_pairs, n_players, n_margins).
+
+    single is True where leaves have one value, which stays in registers then, and None where they have several.
 
     One loop, because calls with arrays are dear. `opens` and `closes` are what the subtree just done reports.
     """
@@ -96,25 +98,37 @@ def tied_credits(trees, first_tree, last_tree, player_of, pairs, tied, credits):
                 inside = low == high  # alive only between the moves of one tie
                 open_share = shares[n_open, n_closed if inside else 0]
                 closed_share = shares[n_closed, n_open if inside else 0]
-                for v in range(width):
-                    opens[v], closes[v] = open_share * value[place, v], closed_share * value[place, v]
+                if single is None:
+                    for v in range(width):
+                        opens[v], closes[v] = open_share * value[place, v], closed_share * value[place, v]
+                else:
+                    open_one, close_one = open_share * value[place, 0], closed_share * value[place, 0]
                 while top > 0:
                     frame = frames[top - np.uint32(1)]
                     low, high, alpha, player = frame["low"], frame["high"], frame["alpha"], np.uint32(frame["player"])
                     if not frame["in_far"]:
-                        for v in range(width):
-                            credits[p, player, output + v] -= closes[v]
-                            near_opens[top, v], near_closes[top, v] = opens[v], closes[v]
+                        if single is None:
+                            for v in range(width):
+                                credits[p, player, output + v] -= closes[v]
+                                near_opens[top, v], near_closes[top, v] = opens[v], closes[v]
+                        else:
+                            credits[p, player, output] -= close_one
+                            near_opens[top, 0], near_closes[top, 0] = open_one, close_one
                         frame["in_far"] = 1
                         opened_at[player], closed_at[player] = alpha, frame["closed"]
                         n_open = np.int64(frame["n_open"]) + 1 if alpha == low else np.int64(1)
                         n_closed = np.int64(frame["n_closed"])
                         place, low = np.uint32(frame["far"]), alpha
                         break
-                    for v in range(width):
-                        credits[p, player, output + v] += opens[v]
-                        opens[v] = near_opens[top, v] + (opens[v] if alpha == low else 0.0)
-                        closes[v] = closes[v] + (near_closes[top, v] if alpha == high else 0.0)
+                    if single is None:
+                        for v in range(width):
+                            credits[p, player, output + v] += opens[v]
+                            opens[v] = near_opens[top, v] + (opens[v] if alpha == low else 0.0)
+                            closes[v] = closes[v] + (near_closes[top, v] if alpha == high else 0.0)
+                    else:
+                        credits[p, player, output] += open_one
+                        open_one = near_opens[top, 0] + (open_one if alpha == low else 0.0)
+                        close_one = close_one + (near_closes[top, 0] if alpha == high else 0.0)
                     opened_at[player] = frame["opened"]
                     top -= np.uint32(1)
                 else:
