@@ -7,6 +7,7 @@ __all__ = [
     "AgnosticIGWarning",
     "BudgetWarning",
     "CompletenessWarning",
+    "DurationWarning",
     "EngineUnavailableError",
     "EngineWarning",
     "InvalidInputError",
@@ -61,6 +62,10 @@ class BudgetWarning(AgnosticIGWarning):
 
 class CompletenessWarning(AgnosticIGWarning):
     """Attributions do not add up to the prediction minus the base value; the message carries the number."""
+
+
+class DurationWarning(AgnosticIGWarning):
+    """The call will take more than a minute; the message says how long, and what would make it shorter."""
 
 
 class EngineWarning(AgnosticIGWarning):

@@ -81,14 +81,17 @@ def compare_trees() -> None:
 
 
 def worst_gap(explanation: object) -> float:
-    return float((np.abs(explanation.convergence_delta) / np.abs(explanation.values).sum(axis=1)).max())
+    """Largest completeness gap of a row, relative to its summed absolute values (rows where nothing moves: to 1)."""
+    size = np.abs(explanation.values).sum(axis=1)
+    return float((np.abs(explanation.convergence_delta) / np.where(size > 0, size, 1.0)).max())
 
 
 def difference(explanation: object, peer: object) -> float:
     """Largest difference to a peer's values, relative to the summed absolute values of the row."""
     values = np.asarray(getattr(peer, "values", peer))
     size = np.abs(explanation.values).sum(axis=1, keepdims=True)
-    return float((np.abs(explanation.values - values.reshape(explanation.values.shape)) / size).max())
+    apart = np.abs(explanation.values - values.reshape(explanation.values.shape))
+    return float((apart / np.where(size > 0, size, 1.0)).max())
 
 
 def print_ratios(title: str, seconds: dict[str, float]) -> None:

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.compare import difference, median_seconds, worst_gap
 
 REPEATS = 3
-SECONDS_PER_PEER = 4.0  # a peer explains as many rows as take about so long
+SECONDS_PER_PEER = 3.0  # a peer explains as many rows as take about so long
 
 
 def synthetic() -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from agnostic_ig import exceptions
-from agnostic_ig.exceptions import InvalidInputError
+from agnostic_ig.exceptions import DurationWarning, InvalidInputError
 
 __all__ = [
     "OUR_ERRORS",
@@ -150,6 +150,7 @@ def warnings_as_lines() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
+        warnings.simplefilter("ignore", DurationWarning)  # the command tells the time before it starts
         warnings.showwarning = lines.show
         try:
             yield

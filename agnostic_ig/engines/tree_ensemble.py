@@ -131,11 +131,8 @@ class TreeEngine:
         ends = self._ends(block, columns.discrete)
         groups = group_pairs(ends, len(block.rows), self._pairs_per_group)
         credits = np.zeros((n_margins, columns.n_players + 1, len(block)))
-        of_ties, n_tied, single = (
-            None,
-            np.zeros(len(block), dtype=np.int64),
-            True if trees.value.shape[1] == 1 else None,
-        )
+        n_tied, of_ties = np.zeros(len(block), dtype=np.int64), None
+        single = True if trees.value.shape[1] == 1 else None
         for first, last in pairwise(self._chunks):
             tied = np.zeros((last - first, len(block)), dtype=bool)
             batch_credits(LANES, trees, first, last, columns.player_of, groups, n_tied, tied, credits)

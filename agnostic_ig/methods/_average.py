@@ -10,6 +10,7 @@ import numpy as np
 from agnostic_ig.baselines._base import BaselineRows
 from agnostic_ig.engines._contract import Columns, PairBlock, Settings
 from agnostic_ig.kernels.path_probe import sum_by_group
+from agnostic_ig.methods._pace import Pace
 from agnostic_ig.numerics.hashing import child_keys, keys_of_rows
 from agnostic_ig.parallel import batches, map_batches
 
@@ -99,6 +100,7 @@ class Work:
     settings: Settings
     seed: int
     groups: list[list[int]]  # players whose sum is reported
+    pace: Pace
 
     @cached_property
     def row_keys(self) -> np.ndarray:
@@ -156,6 +158,7 @@ class Work:
             lambda: child_keys(np.tile(self.row_keys[rows], n_baselines), k),
         )  # fmt: skip
         answer = self.engine.attribute(block, self.columns, self.outputs, self.settings)
+        self.pace.note(len(block))
         weight = self.baseline.weights[k]
         values = self._grouped(answer.values)
         sum_by_group(local, weight, values, sums.values)

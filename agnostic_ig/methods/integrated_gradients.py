@@ -14,6 +14,7 @@ from agnostic_ig.frames import container_of, row_labels
 from agnostic_ig.methods._average import Averages, Work, average_over_baselines
 from agnostic_ig.methods._base import Explainer, as_given, check_tol
 from agnostic_ig.methods._inputs import Inputs, check_groups, columns_of_groups, prepare_inputs
+from agnostic_ig.methods._pace import Pace
 from agnostic_ig.methods._targets import Target, resolve_target
 from agnostic_ig.results import Explanation
 from agnostic_ig.validation import check_choice, check_random_state, invalid
@@ -169,6 +170,7 @@ class IntegratedGradients(Explainer):
         work = Work(
             built.engine, inputs.rows, predictions, inputs.baseline, inputs.baseline_rows, base_outputs,
             inputs.columns, chosen.outputs, settings, seed, [players for _, players in groups],
+            self._pace(inputs, built, settings.n_jobs),
         )  # fmt: skip
         averages = average_over_baselines(work, self._rows_per_batch(work), settings.n_jobs, self.progress)
         explanation = self._result(X, inputs, groups, black_box, built, chosen, predictions, averages)
@@ -189,6 +191,13 @@ class IntegratedGradients(Explainer):
             self._owner, self.model, X, self.baseline, self.baseline_weights, self.categorical_features,
             self.feature_names,
         )  # fmt: skip
+
+    def _pace(self, inputs: Inputs, built: Built, n_jobs: int) -> Pace:
+        """Says how long it takes, and what would make it shorter here."""
+        ways = ["fewer baselines, drawn by baselines.Sample(X, n) or (X, tol=...)"] * (len(inputs.baseline_rows) > 1)
+        ways += ["a larger tol or a smaller max_evaluations"] * (not built.engine.exact)
+        ways += ["n_jobs=-1"] * (n_jobs == 1)
+        return Pace(len(inputs.rows) * len(inputs.baseline_rows), f"Shorter: {', '.join([*ways, 'fewer rows'])}.")
 
     def _rows_per_batch(self, work: Work) -> int:
         if self.batch_size != "auto":
