@@ -35,5 +35,16 @@ def test_nothing_to_go_by(thresholds):
     assert decimal_unit(np.array(thresholds, dtype=float)) == 0.0
 
 
+@pytest.mark.parametrize("near_zero", [-1.4e-45, float(np.float32(-12.3) + np.float32(12.2)) / 2])
+def test_a_threshold_near_zero_has_the_rounding_of_the_column(near_zero):
+    """XGBoost writes 0 as the number below it; the middle of -12.3 and 12.2 carries the rounding of both."""
+    assert decimal_unit(np.append(as_learned([3.1, 12.2, 7.4], [3.2, 12.3, 7.5]), near_zero)) == 0.05
+
+
+def test_thresholds_computed_in_float32():
+    low, high = np.array([1.3, 10.1, 0.2], dtype=np.float32), np.array([1.4, 10.2, 0.3], dtype=np.float32)
+    assert decimal_unit(((low + high) * np.float32(0.5)).astype(float)) == 0.05
+
+
 def test_thresholds_that_tell_missing_values_apart_do_not_count():
     assert decimal_unit(np.append(as_learned([0.1, 0.4], [0.2, 0.5]), [np.inf, -np.inf])) == 0.05

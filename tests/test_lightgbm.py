@@ -12,6 +12,7 @@ from tree_models import oracle_values
 
 from agnostic_ig import IntegratedGradients, inspect_model
 from agnostic_ig.engines._contract import Unsupported
+from agnostic_ig.engines.native_categories import native_categories
 from agnostic_ig.engines.readers import lightgbm_trees
 from agnostic_ig.exceptions import EngineUnavailableError, EngineWarning, InvalidInputError, InvalidParameterError
 
@@ -279,3 +280,10 @@ def test_names_with_spaces_which_lightgbm_writes_with_underscores():
         assert e.feature_names == list(frame.columns)
     with pytest.raises(InvalidInputError, match="another order"):
         IntegratedGradients(model, frame.iloc[0]).explain(frame[frame.columns[::-1]])
+
+
+def test_a_column_that_was_not_used_is_no_category():
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    rows[:, 1] = 1.0
+    model = lightgbm.LGBMRegressor(n_estimators=2, verbose=-1).fit(rows, rows[:, 0])
+    np.testing.assert_array_equal(native_categories(model, 2), [False, False])

@@ -102,6 +102,18 @@ def renamed(node, meaning):
     return naive.Node(node.feature, threshold, renamed(node.left, meaning), renamed(node.right, meaning), missing_left)
 
 
+def test_answers_at_words_are_not_taken_for_those_at_others_of_the_same_code():
+    frame, categorical = FRAMES["text by name"]
+    model = fit(frame(X), categorical)
+    first, second = np.repeat(WHOLE[:1], 300, axis=0), np.repeat(WHOLE[:1], 300, axis=0)
+    first[:, 1], second[:, 1] = 2, 2
+    first[1::2, 1], second[1::2, 1] = 3, 5
+    ig = IntegratedGradients(model, frame(first))
+    ig.explain(frame(first[:1]))
+    base_value = ig.set_params(baseline=frame(second)).explain(frame(second[:1])).base_values[0]
+    np.testing.assert_allclose(base_value, model.predict(frame(second)).mean(), rtol=1e-12)
+
+
 def test_categories_never_seen_go_where_missing_values_go():
     model = fit(X, y=LABEL)
     unseen, missing = WHOLE[:20].copy(), WHOLE[:20].copy()

@@ -19,6 +19,7 @@ from sklearn.tree import DecisionTreeRegressor
 
 import agnostic_ig
 from agnostic_ig import IntegratedGradients, baselines, inspect_model
+from agnostic_ig.engines import tree_ensemble
 from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidParameterError, InvalidParameterTypeError
 from agnostic_ig.methods._base import Explainer
 from agnostic_ig.parallel import map_batches
@@ -346,6 +347,18 @@ def test_a_part_of_a_model_fitted_again_is_noticed_by_its_answers():
     np.testing.assert_array_equal(e.values, IntegratedGradients(model, X[0]).explain(X[1:4]).values)
 
 
+def test_answers_at_another_baseline_are_not_taken_for_those_at_this():
+    """The one row that differs is not among those at which the engine is looked at again."""
+    rows = np.random.default_rng(0).normal(size=(300, 3))
+    other = rows.copy()
+    other[1] += 3.0
+    model = RandomForestRegressor(4, max_depth=3, random_state=0).fit(rows, rows[:, 0])
+    ig = IntegratedGradients(model, rows)
+    ig.explain(rows[:1])
+    base_value = ig.set_params(baseline=other).explain(rows[:1]).base_values[0]
+    np.testing.assert_allclose(base_value, model.predict(other).mean(), rtol=1e-12)
+
+
 def test_the_model_of_an_old_engine_is_kept_alive():
     """Another model at the address of a dead one would get its engine."""
     ig = IntegratedGradients(other_model(), X[0])
@@ -360,6 +373,15 @@ def test_one_explainer_for_several_containers_and_codecs():
     for rows in (X[1:3], pd.DataFrame(X[1:3], columns=list("abc")), X[1:3].tolist(), X[3:]):
         e = ig.explain(rows)
         np.testing.assert_allclose(e.values[:, 0], np.asarray(rows)[:, 0] ** 2 - X[0, 0] ** 2, rtol=1e-6)
+
+
+def test_one_explainer_for_tables_of_other_words():
+    """Code 0 is another word in every table."""
+    size = {"a": 1.0, "b": 10.0, "c": 100.0}
+    ig = IntegratedGradients(lambda X: X["word"].map(size).to_numpy(), pd.DataFrame({"word": ["c"]}))
+    for word in "ab":
+        e = ig.explain(pd.DataFrame({"word": [word]}))
+        np.testing.assert_allclose(e.values[0, 0], size[word] - 100.0)
 
 
 # --- chance ---------------------------------------------------------------------------------------------------
@@ -386,6 +408,37 @@ def test_random_state():
     assert (values(7) != values(8)).any()
     generator = np.random.default_rng(7)
     assert (values(generator) != values(generator)).any()
+
+
+@pytest.mark.parametrize(("weights", "share"), [(None, 0.5), ([1.0, 3.0], 0.25)])
+def test_error_of_chance_has_the_weight_of_its_baseline(weights, share):
+    """The second baseline is the row itself, where nothing is drawn."""
+    model, rows = large_ties()
+    alone = IntegratedGradients(model, 1 - rows[:1], tol=0.05).explain(rows[:1]).std_error
+    both = [1 - rows[0], rows[0]]
+    e = IntegratedGradients(model, both, baseline_weights=weights, tol=0.05).explain(rows[:1])
+    assert alone.any()
+    np.testing.assert_allclose(e.std_error, share * alone, rtol=1e-12)
+
+
+def test_chance_does_not_depend_on_the_block_of_pairs(monkeypatch):
+    model, rows = large_ties()
+    ig = IntegratedGradients(model, 1 - rows[:3], tol=0.05)
+    wanted = ig.explain(rows[:2]).values
+    monkeypatch.setattr(tree_ensemble, "PAIRS_PER_BATCH", 1)
+    np.testing.assert_array_equal(ig.explain(rows[:2]).values, wanted)
+
+
+def test_error_of_chance_where_a_tolerance_stops_the_draws_early():
+    model, rows = large_ties()
+    X = 1 - rows[:1]
+    early, whole = (
+        IntegratedGradients(model, baselines.Sample(rows, **sample), tol=0.05).explain(X)
+        for sample in ({"tol": 0.9, "max_n": 64}, {"n": 32})
+    )
+    assert (whole.std_error > 0).any()
+    np.testing.assert_allclose(early.values, whole.values, rtol=1e-9)
+    np.testing.assert_allclose(early.std_error, whole.std_error, rtol=1e-9)
 
 
 # --- warnings -------------------------------------------------------------------------------------------------

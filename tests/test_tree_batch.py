@@ -10,7 +10,7 @@ from counts import count
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import event
-from tree_models import attribute, attribute_block, block_of, engine_of
+from tree_models import attribute, attribute_block, block_of, engine_of, oracle_values
 
 from agnostic_ig.engines import tree_ensemble
 from agnostic_ig.kernels import _jit, tree_batch, tree_jumps, tree_link, tree_nodes, tree_tie
@@ -123,6 +123,60 @@ def test_many_jumps_outgrow_the_first_room():
     np.testing.assert_allclose(values[:, :, 0].sum(axis=1), ends[:-1] - ends[-1], rtol=0, atol=1e-12)
     alone, _ = attribute(engine, X[7], np.full(6, -3.0))
     np.testing.assert_array_equal(values[7], alone)
+
+
+def test_jumps_that_fill_the_room_exactly():
+    """Two jumps (from nothing to the baseline, and on) a pair and tree."""
+    n_pairs, n_full = tree_ensemble.PAIRS_PER_LINKED_GROUP, 4096 // (2 * tree_ensemble.PAIRS_PER_LINKED_GROUP)
+    model = naive.Forest([naive.step(0, 0.5, 1.0, 2.0)] * (n_full + 1), weights=[0.01] * (n_full + 1), link="exp")
+    values = attribute_block(engine_of(model), np.ones((n_pairs, 1)), np.zeros((1, 1)))
+    np.testing.assert_allclose(
+        values[:, 0, 0], math.exp(0.02 * (n_full + 1)) - math.exp(0.01 * (n_full + 1)), rtol=1e-12
+    )
+
+
+def test_one_missing_value_among_many_pairs_of_a_group():
+    """What one pair needs holds for its whole group, wherever it stands in it."""
+    engine = engine_of(naive.Forest([naive.step(0, 0.5, missing_left=True)]))
+    X = np.full((200, 1), 1.0)
+    X[3] = math.nan
+    values = attribute_block(engine, X, np.zeros((1, 1)))[:, 0, 0]
+    np.testing.assert_array_equal(values, np.isfinite(X[:, 0]))
+
+
+def test_ends_so_near_that_their_rate_overflows_cross_at_one_half():
+    engine = engine_of(naive.Forest([naive.step(0, 5e-301, 0, naive.step(1, 0.75))]))
+    values, _ = attribute(engine, [1e-300, 1.0], [0.0, 0.0])
+    np.testing.assert_array_equal(values[:, 0], [0.0, 1.0])
+
+
+@pytest.mark.parametrize("kind", ["integers", "binary"])
+@pytest.mark.parametrize("link", ["identity", "softmax"])
+def test_leaves_that_feed_several_outputs(link, kind):
+    """Ties of vectors, and vectors in a block of many pairs."""
+    values = np.arange(4.0 if kind == "integers" else 2.0)
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        model = naive.random_forest(
+            rng, 4, 4, 5, [(values[:-1] + 0.5).tolist()] * 4, n_outputs=3, link=link, intercept=(0.25, 0.5, 0.0),
+            weights=[0.125] * 4,
+        )  # fmt: skip
+        X, B = rng.choice(values, size=(9, 4)), rng.choice(values, size=(2, 4))
+        together = attribute_block(engine_of(model), X, B)
+        for pair in (0, 8, 9, 17):
+            wanted = oracle_values(model, X[pair % 9], B[pair // 9])
+            np.testing.assert_allclose(together[pair], wanted, rtol=0, atol=1e-13 * (1 + np.abs(wanted).sum()))
+
+
+def test_ties_are_counted_over_all_trees_so_far():
+    """20 ties in 100 trees before are less than a quarter, though many for the first trees of a chunk."""
+    model = naive.random_forest(np.random.default_rng(0), 200, 4, 4, [[0.5]] * 4)
+    engine, X = engine_of(model), np.eye(4)
+    ends = engine._ends(block_of(engine, X, np.zeros((1, 4))), np.zeros(4, dtype=bool))
+    groups = tree_ensemble.group_pairs(ends, 4, 1024)
+    n_tied, tied, credits = np.full(4, 20), np.zeros((100, 4), dtype=bool), np.zeros((1, 5, 4))
+    tree_batch.batch_credits(tree_batch.LANES, engine.trees, 100, 200, np.arange(4), groups, n_tied, tied, credits)
+    assert not tied.any()
 
 
 @pytest.mark.parametrize("kind", ["continuous", "integers"])

@@ -134,6 +134,28 @@ def test_float32_families_find_the_ties_of_decimal_data(seed, digits, single):
     assert_agrees(values, oracle_values(model, given_x, given_b, place=place))
 
 
+def test_ends_beside_a_decimal_grid_stay_where_they_are():
+    """Thresholds on the grid say nothing of x: only what is a rounded decimal moves."""
+    both = naive.step(0, 0.5, 0, naive.step(1, 0.5))
+    engine = engine_of(naive.Forest([both], routing="float32"))
+    for b0 in (0.0, 0.01):
+        np.testing.assert_array_equal(attribute(engine, [0.8123, 1.0], [b0, 0.0])[0][:, 0], [1.0, 0.0])
+
+
+def test_rounded_decimals_tie_from_their_start():
+    """Both cross halfway, 0.1 to 0.2 and 0.3 to 0.7, though none of these is a float32."""
+    low, high = np.float32([0.1, 0.3]).astype(float), np.float32([0.2, 0.7]).astype(float)
+    middle = ((low + high) / 2).tolist()
+    engine = engine_of(naive.Forest([naive.step(0, middle[0], 0, naive.step(1, middle[1]))], routing="float32"))
+    np.testing.assert_array_equal(attribute(engine, [0.2, 0.7], [0.1, 0.3])[0][:, 0], [0.5, 0.5])
+
+
+def test_a_code_beyond_a_list_is_not_looked_up_in_the_next():
+    trees = [naive.Node(0, frozenset({code}), naive.Leaf(10.0**code), naive.Leaf(0.0)) for code in (1, 0)]
+    engine = engine_of(naive.Forest(trees))
+    np.testing.assert_array_equal(engine.predict(np.array([[0.0], [1.0], [31.0], [32.0]]))[:, 0], [1.0, 10.0, 0.0, 0.0])
+
+
 def test_continuous_thresholds_of_a_float32_family_stay_where_they_are():
     X, _, score = cases.data("continuous")
     forest = RandomForestRegressor(20, random_state=0).fit(X, score)

@@ -8,6 +8,7 @@ import numpy as np
 
 from agnostic_ig.cli.columns import known_levels, with_levels
 from agnostic_ig.cli.messages import PROGRAM, about
+from agnostic_ig.engines.native_categories import native_categories
 from agnostic_ig.engines.response import BlackBox, Response
 from agnostic_ig.exceptions import InvalidInputError, ModelError
 from agnostic_ig.frames import take_rows
@@ -61,14 +62,16 @@ def _ask(response: Response, X: "DataFrame", name: str, n_before: int) -> int:
         reason = str(error).partition("\n")[0].rstrip(".")
         raise InvalidInputError(
             f"the model does not take rows {n_before + 1:,} to {n_before + len(X):,} of {name}. {reason}. "
-            + " ".join(_oddities(X, n_before))
+            + " ".join(_oddities(response.model, X, n_before))
         ) from error
 
 
-def _oddities(X: "DataFrame", n_before: int) -> list[str]:
+def _oddities(model: Any, X: "DataFrame", n_before: int) -> list[str]:
     """What models tend to refuse, where there is some of it."""
     text = sorted(known_levels(X, list(X.columns)))
     found = [f"Columns that hold text: {shorten(text)}."] if text else []
+    if text and native_categories(model, X.shape[1]).any():
+        found.append("The model knows categories: a Parquet file keeps them (pandas: astype('category'), to_parquet).")
     for word, is_odd in ODD.items():
         cell = next(((name, np.flatnonzero(is_odd(X[name]))) for name in X.columns if is_odd(X[name]).any()), None)
         if cell is not None:

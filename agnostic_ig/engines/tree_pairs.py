@@ -51,9 +51,9 @@ def path_ends(block: PairBlock, prepared: Any, routing: type, units: np.ndarray,
     prepared: from our rows to the numbers that the trees split on. units (n_features,): decimal grids of columns, 0 for
     none. discrete (n_features,): columns that move at one half.
     """
-    starts = block.by_baseline(cast(prepared(block.baselines), routing))
-    ends = block.by_row(cast(prepared(block.rows), routing))
-    start_place, end_place = _on_grid(starts.copy(), ends.copy(), units) if units.any() else (starts, ends)
+    baselines, rows = (cast(prepared(ends), routing) for ends in (block.baselines, block.rows))
+    starts, ends = block.by_baseline(baselines), block.by_row(rows)
+    start_place, end_place = block.by_baseline(_on_grid(baselines, units)), block.by_row(_on_grid(rows, units))
     rate = crossing_rates(starts, ends, start_place, end_place, discrete)
     return PathEnds(starts, ends, start_place, rate)
 
@@ -66,14 +66,17 @@ def cast(X: np.ndarray, routing: type) -> np.ndarray:
         return X.astype(routing).astype(np.float64)
 
 
-def _on_grid(start: np.ndarray, end: np.ndarray, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both ends with the rounding to float32 undone in decimal columns."""
+def _on_grid(values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Values with the rounding to float32 undone in decimal columns.
+
+    Every value by itself: pairs that share an end must have it in the same place, whatever their other ends.
+    """
+    values = values.copy()
     for j in np.flatnonzero(units):
-        ends = np.stack([end[:, j], start[:, j]])
-        on_grid = snap(ends, units[j])
-        near = (np.abs(ends - on_grid) <= ROUNDING * np.abs(ends)).all(axis=0) & (on_grid[0] != on_grid[1])
-        end[near, j], start[near, j] = on_grid[:, near]
-    return start, end
+        on_grid = snap(values[:, j], units[j])
+        near = np.abs(values[:, j] - on_grid) <= ROUNDING * np.abs(values[:, j])
+        values[near, j] = on_grid[near]
+    return values
 
 
 def group_pairs(ends: PathEnds, n_rows: int, limit: int) -> Groups:

@@ -20,7 +20,8 @@ def crossing_rates(start, end, start_place, end_place, discrete):
     rates = np.empty(end.shape)
     for p in range(end.shape[0]):
         for j in range(end.shape[1]):
-            rate = GRID / (end_place[p, j] - start_place[p, j])
+            way = end_place[p, j] - start_place[p, j]
+            rate = GRID / (way if way != 0.0 else end[p, j] - start[p, j])  # ends may share a place on a decimal grid
             if start[p, j] == end[p, j]:
                 rate = 1.0
             elif discrete[j] or not np.isfinite(rate):  # a step from or to infinity is 0 already

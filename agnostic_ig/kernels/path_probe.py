@@ -9,8 +9,9 @@ __all__ = ["build_probes", "sum_by_group"]
 
 @kernel
 def _on_path(x, b, alpha, discrete):
-    """One coordinate of the path, inside the closed box of x and b; a discrete column jumps at one half."""
-    if discrete or np.isnan(x) or np.isnan(b):
+    """One coordinate of the path, inside the closed box of x and b; discrete columns jump at one half, and so does
+    what has no finite way."""
+    if discrete or not (np.isfinite(x) and np.isfinite(b)):
         return b if alpha < 0.5 else x
     if alpha <= 0.0:
         return b

@@ -12,10 +12,11 @@ import numpy as np
 __all__ = ["decimal_unit", "snap"]
 
 FINEST = 7  # digits after the point tried: float32 carries no more
-# A threshold is the midpoint of two rounded neighbours: its error is at most one unit in the last place. The grid
-# must be coarse against that, or any number would lie on it.
+# Values carry half a unit in the last place of float32, ROUNDING at most. A threshold between two of them carries
+# the error of the larger, however close to 0 their middle is, and that of its own computation in float32: so what
+# counts is the largest of the column, twice. The grid must be coarse against that, or any number would lie on it.
 ROUNDING = float(np.finfo(np.float32).eps)
-CLEARANCE = 16
+CLEARANCE = 8
 
 
 def decimal_unit(thresholds: np.ndarray) -> float:
@@ -26,10 +27,10 @@ def decimal_unit(thresholds: np.ndarray) -> float:
     thresholds = thresholds[np.isfinite(thresholds)]  # others tell missing values apart
     if thresholds.size == 0:
         return 0.0
-    room = ROUNDING * np.abs(thresholds)
+    room = 2.0 * ROUNDING * np.abs(thresholds).max()
     for digits in range(FINEST + 1):
         unit = 0.5 * 10.0**-digits
-        if unit < CLEARANCE * room.max():
+        if unit < CLEARANCE * room:
             return 0.0
         if (np.abs(thresholds - snap(thresholds, unit)) <= room).all():
             return unit

@@ -29,9 +29,16 @@ LINKS = {
     **dict.fromkeys(("reg:absoluteerror", "reg:quantileerror", "binary:logitraw"), "identity"),
     **dict.fromkeys(("rank:pairwise", "rank:ndcg", "rank:map"), "identity"),
 }
+
+
+def _log_odds(p: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore"):  # a model of one class starts from 0 or 1
+        return np.log(p) - np.log1p(-p)
+
+
 # link -> from base_score, which is a prediction, to the margin; for other links it is a margin already
 MARGIN_OF: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "sigmoid": lambda p: np.log(p) - np.log1p(-p),
+    "sigmoid": _log_odds,
     "exp": np.log,
 }
 
