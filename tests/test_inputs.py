@@ -452,3 +452,17 @@ def test_a_row_has_the_same_answer_in_any_company():
     alone, together = ig.explain(X[:1]), ig.explain(X[[7, 0, 3]])
     assert alone.std_error.any()
     np.testing.assert_array_equal(together.values[1], alone.values[0])
+
+
+def test_all_columns_with_gaps_are_named_where_the_model_refuses_a_table():
+    """Which of them is in the way, only the model's own words can tell."""
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    model = LinearRegression().fit(X, X[:, 0])
+    holed = X.copy()
+    holed[4, 0] = holed[[2, 6], 2] = np.nan
+    with pytest.raises(InvalidInputError, match=r"X holds NaN in column 'x0' \(row 4\), 'x2' \(row 2\), and the model"):
+        IntegratedGradients(model, X[0]).explain(holed)
+    with pytest.raises(
+        InvalidInputError, match=r"baseline holds infinity in column 'x1' \(row 0\), and the model does"
+    ):
+        IntegratedGradients(model, [0.0, np.inf, 0.0]).explain(X)

@@ -77,7 +77,7 @@ def test_infinite_ends_move_at_one_half_in_both_engines(make):
 
 
 def test_ends_that_share_a_place_on_the_grid_cross_between_them():
-    """0.5 and the next float32 are one decimal; the path between them crosses where it leaves the threshold, at once."""
+    """0.5 and the next float32 are one decimal; the path between them leaves the threshold at once."""
     gate = naive.Forest([naive.step(0, 0.5, 0, naive.step(1, 0.5))], routing="float32")
     values, _ = attribute(engine_of(gate), [float(np.nextafter(np.float32(0.5), np.float32(1))), 2.0], [0.5, 0.0])
     np.testing.assert_array_equal(values[:, 0], [0.0, 1.0])

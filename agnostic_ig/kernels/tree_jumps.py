@@ -8,8 +8,7 @@ import numpy as np
 
 from agnostic_ig.kernels._jit import kernel
 from agnostic_ig.kernels.tree_batch import JUMP, list_chosen, new_room, walk
-from agnostic_ig.kernels.tree_link import apply_link, link_of_one
-from agnostic_ig.kernels.tree_nodes import GRID
+from agnostic_ig.kernels.tree_link import apply_link, link_of_one, order_by_alpha
 
 __all__ = ["linked_batch_credits"]
 
@@ -26,7 +25,9 @@ def _note_group(lanes, trees, player_of, groups, g, room, tied, events):
             added = walk(lanes, trees, t, player_of, groups, g, room, n, whole, 1.0, tied, no_credits, room_left)[1]
             if n_events + added < events.size:
                 break
-            events = np.concatenate((events, np.empty(n_events + added + 1, JUMP)))
+            larger = np.empty(2 * events.size + added, JUMP)
+            larger[:n_events] = events[:n_events]
+            events = larger
         n_events += added
     return events, n_events
 
@@ -37,7 +38,8 @@ def _order_by_pair(events, n_events, n_pairs):
     first = np.zeros(n_pairs + 1, np.int64)
     for i in range(n_events):
         first[events[i]["pair"] + 1] += 1
-    first = np.cumsum(first)
+    for p in range(n_pairs):
+        first[p + 1] += first[p]
     order, cursor = np.empty(n_events, np.int64), first.copy()
     for i in range(n_events):
         pair = events[i]["pair"]
@@ -48,25 +50,13 @@ def _order_by_pair(events, n_events, n_pairs):
 
 @kernel
 def _sort_by_alpha(events, order):
-    """Sort places of events by alpha, stable: into as many bins as there are events, then by insertion."""
-    n = order.size
-    bins, count = np.empty(n, np.int64), np.zeros(n + 1, np.int64)
-    for i in range(n):
-        alpha = events[order[i]]["alpha"]
-        bins[i] = np.int64(min(max(alpha * (n / GRID), 0.0), n - 1.0)) if alpha > 0.0 else 0
-        count[bins[i] + 1] += 1
-    count = np.cumsum(count)
-    ordered = np.empty(n, np.int64)
-    for i in range(n):
-        ordered[count[bins[i]]] = order[i]
-        count[bins[i]] += 1
-    for i in range(1, n):
-        one, alpha, k = ordered[i], events[ordered[i]]["alpha"], i
-        while k > 0 and events[ordered[k - 1]]["alpha"] > alpha:
-            ordered[k] = ordered[k - 1]
-            k -= 1
-        ordered[k] = one
-    order[:] = ordered
+    """Sort the places of one pair's events."""
+    places, alphas = order.copy(), np.empty(order.size)
+    for i in range(order.size):
+        alphas[i] = events[places[i]]["alpha"]
+    ranks = order_by_alpha(alphas)
+    for i in range(order.size):
+        order[i] = places[ranks[i]]
 
 
 @kernel

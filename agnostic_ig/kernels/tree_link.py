@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agnostic_ig.kernels._jit import inlined, kernel
-from agnostic_ig.kernels.tree_nodes import add_margins, crossing_alpha, goes_left
+from agnostic_ig.kernels.tree_nodes import GRID, add_margins, crossing_alpha, goes_left
 
 __all__ = [
     "LINKS",
@@ -19,6 +19,7 @@ __all__ = [
     "apply_link",
     "link_of_one",
     "linked_credits",
+    "order_by_alpha",
     "shapley_of_states",
 ]
 
@@ -437,6 +438,33 @@ def _sample_tie(
 
 
 @kernel
+def order_by_alpha(alphas):
+    """Places of alphas in ascending order, stable: into as many bins as there are alphas, then by insertion.
+
+    Written out because NumPy's sort takes seconds to compile.
+    """
+    n = alphas.size
+    order, bins, first = np.empty(n, np.int64), np.zeros(n, np.int64), np.zeros(n + 1, np.int64)
+    for i in range(n):
+        place = alphas[i] * (n / GRID)
+        if place > 0.0:
+            bins[i] = np.int64(place) if place < n - 1 else n - 1
+        first[bins[i] + 1] += 1
+    for i in range(n):
+        first[i + 1] += first[i]
+    for i in range(n):
+        order[first[bins[i]]] = i
+        first[bins[i]] += 1
+    for i in range(1, n):
+        one, k = order[i], i
+        while k > 0 and alphas[order[k - 1]] > alphas[one]:
+            order[k] = order[k - 1]
+            k -= 1
+        order[k] = one
+    return order
+
+
+@kernel
 def _total_change(trees, terms, order, start, stop, change):
     change[:] = 0.0
     for i in range(start, stop):
@@ -450,7 +478,10 @@ def _total_change(trees, terms, order, start, stop, change):
 def _credit_stream(trees, terms, margins, link, seed, tol, max_draws, credits, variances):
     """Send the noted jumps of one pair through the link, group after group of equal alphas."""
     n_terms = terms.count[0]
-    order = np.argsort(terms.term[:n_terms]["alpha"], kind="mergesort")
+    alphas = np.empty(n_terms)
+    for i in range(n_terms):
+        alphas[i] = terms.term[i]["alpha"]
+    order = order_by_alpha(alphas)
     n_players, n_margins = credits.shape
     players = np.empty(n_players, np.int64)
     local = np.empty(n_players, np.int64)
@@ -491,7 +522,9 @@ def linked_credits(trees, player_of, pairs, start_margins, link, seeds, tol, max
     more than MAX_ENUMERATED players; variances takes their squared standard errors, and stays 0 without such ties.
     """
     terms = _new_terms(1024)
-    for p in np.flatnonzero(chosen):
+    for p in range(chosen.size):
+        if not chosen[p]:
+            continue
         while True:
             terms.count[:] = 0
             _visit_leaves(trees, player_of, pairs[p], terms)

@@ -289,16 +289,20 @@ def _ask_baseline(black_box: BlackBox, inputs: Inputs) -> np.ndarray:
 
 
 def _ask(black_box: BlackBox, label: str, asked: Any, rows: np.ndarray, columns: Columns) -> np.ndarray:
-    """f at rows of the user, (n, n_outputs); where the model refuses a table with NaN or infinity, say which cell."""
+    """f at rows of the user, (n, n_outputs); where the model refuses a table with NaN or infinity, say where they are.
+
+    Some models take them in some columns, so which of them is in the way only the model's own words can tell.
+    """
     try:
         return black_box.ask(asked)
     except ModelError as error:
         bad = ~np.isfinite(rows)
         if not bad.any():
             raise
-        row, column = np.argwhere(bad)[0]
-        value = "NaN" if np.isnan(rows[row, column]) else "infinity"
+        names = [f"{columns.names[j]!r} (row {np.argmax(bad[:, j])})" for j in np.flatnonzero(bad.any(axis=0))]
+        value = "NaN" if np.isnan(rows[bad]).any() else "infinity"
+        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
         raise InvalidInputError(
-            f"{label} holds {value} in column {columns.names[column]!r} (row {row}), which the model does not take: "
+            f"{label} holds {value} in column {shown}, and the model does not take the table: "
             f"{str(error.__cause__).partition(chr(10))[0]} Fill or drop such cells first."
         ) from error
