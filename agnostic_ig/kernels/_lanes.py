@@ -26,14 +26,11 @@ __all__ = [
     "compress",
     "count",
     "differ",
-    "either",
     "equal",
     "first_lanes",
     "gather",
     "less",
     "load",
-    "mask_of",
-    "numbers_from",
     "rounded",
     "spread",
     "spread_flag",
@@ -190,16 +187,8 @@ def _first(builder, n):
     return builder.icmp_unsigned("<", _counting(builder), _repeat(builder, n, _vector("words")))
 
 
-def _number(builder, first):
-    return builder.add(_counting(builder), _repeat(builder, first, _vector("words")))
-
-
 def _bits(builder, mask):
     return builder.zext(builder.bitcast(mask, ir.IntType(8)), ir.IntType(64))
-
-
-def _mask(builder, bits):
-    return builder.bitcast(builder.trunc(bits, ir.IntType(8)), _vector("mask"))
 
 
 def _round(builder, a):
@@ -211,9 +200,7 @@ def _ones(builder, mask):
 
 
 first_lanes = _unary(MASK, types.uint64, _first)  # the first n lanes
-numbers_from = _unary(WORDS, types.uint64, _number)  # n, n + 1, ... n + 7
 bits_of = _unary(types.uint64, MASK, _bits)  # lane k as bit k
-mask_of = _unary(MASK, types.uint64, _mask)
 rounded = _unary(FLOATS, FLOATS, _round)  # to the nearest integer
 count = _unary(types.uint64, MASK, _ones)
 
@@ -222,7 +209,6 @@ less = _binary(MASK, FLOATS, lambda builder, a, b: builder.fcmp_ordered("<", a, 
 at_most = _binary(MASK, FLOATS, lambda builder, a, b: builder.fcmp_ordered("<=", a, b))
 equal = _binary(MASK, FLOATS, lambda builder, a, b: builder.fcmp_ordered("==", a, b))
 both = _binary(MASK, MASK, lambda builder, a, b: builder.and_(a, b))
-either = _binary(MASK, MASK, lambda builder, a, b: builder.or_(a, b))
 differ = _binary(MASK, MASK, lambda builder, a, b: builder.xor(a, b))
 word_add = _binary(WORDS, WORDS, lambda builder, a, b: builder.add(a, b))
 word_and = _binary(WORDS, WORDS, lambda builder, a, b: builder.and_(a, b))
