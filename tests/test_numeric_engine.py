@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from agnostic_ig import IntegratedGradients
 from agnostic_ig.engines import numeric_tie
 from agnostic_ig.exceptions import BudgetWarning
-from agnostic_ig.kernels import path_probe, tree_link
+from agnostic_ig.kernels import path_probe, shapley
 from agnostic_ig.numerics.quadrature import gauss_legendre
 
 # What `tol` asks, and what quadrature of differences reaches on smooth functions of size one.
@@ -226,7 +226,7 @@ def test_gauss_legendre_is_exact_for_polynomials(n):
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_shapley_kernel_equals_enumeration(n):
     outputs = np.random.default_rng(n).normal(size=(2**n, 2))
-    for function in (tree_link.shapley_of_states, tree_link.shapley_of_states.py_func):
+    for function in (shapley.shapley_of_states, shapley.shapley_of_states.py_func):
         credits = np.zeros((n, 2))
         function(outputs, np.arange(n), n, credits)
         for o in range(2):

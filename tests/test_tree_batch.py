@@ -13,7 +13,17 @@ from numba.core import event
 from tree_models import attribute, attribute_block, block_of, engine_of, oracle_values
 
 from agnostic_ig.engines import tree_ensemble
-from agnostic_ig.kernels import _jit, tree_batch, tree_jumps, tree_link, tree_nodes, tree_tie
+from agnostic_ig.kernels import (
+    _jit,
+    links,
+    shapley,
+    tie_sampling,
+    tree_batch,
+    tree_jumps,
+    tree_link,
+    tree_nodes,
+    tree_tie,
+)
 
 N_FEATURES = 6
 LINKS = sorted(naive.LINKS)
@@ -185,7 +195,7 @@ def test_kernels_without_compilation_agree(kind, link, monkeypatch):
     """The same kernels as plain Python: what coverage and debuggers see is what runs."""
     model, X, B = draw(5, kind, link, n_rows=4, n_baselines=2)
     compiled = attribute_block(engine_of(model), X, B)
-    for module in (tree_batch, tree_jumps, tree_link, tree_nodes, tree_tie):
+    for module in (links, shapley, tie_sampling, tree_batch, tree_jumps, tree_link, tree_nodes, tree_tie):
         for name, function in vars(module).copy().items():
             if hasattr(function, "py_func"):
                 monkeypatch.setattr(module, name, function.py_func)

@@ -222,6 +222,17 @@ def test_ties_too_large_to_enumerate_are_sampled_and_say_so():
     assert np.abs(values[:, 0] - wanted).max() <= 0.01 * np.abs(wanted).sum()
 
 
+def test_a_pair_with_a_large_tie_is_answered_once():
+    """What a pair got before its large tie was met is taken back before it is done over with the sampler."""
+    rng = np.random.default_rng(0)
+    model = naive.random_forest(rng, 30, 15, 3, [[0.25]] + [[0.5]] * 14, link="sigmoid", weights=[0.05] * 30)
+    engine = engine_of(model)
+    values = attribute(engine, np.ones(15), np.zeros(15))[0][:, 0]
+    f = engine.predict(np.array([[0.0] * 15, [1.0] + [0.0] * 14, [1.0] * 15]))[:, 1]
+    assert values[0] == pytest.approx(f[1] - f[0], abs=1e-14)
+    assert values.sum() == pytest.approx(f[2] - f[0], abs=1e-12)
+
+
 def shapley_of_table(f, n):
     """Shapley value from the values of all 2**n states, vectorised over states."""
     index = np.arange(2**n)

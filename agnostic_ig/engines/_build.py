@@ -15,7 +15,7 @@ __all__ = ["ENGINES", "Built", "build_engine", "caller_stacklevel", "read_engine
 
 ENGINES = ("auto", "exact", "numeric")
 MAX_PROBES = 2000
-RECHECKED = 200  # rows of every later call; completeness is looked at on all of them anyway
+RECHECKED = 64  # rows of every later call; completeness is looked at on all of them anyway
 # Agreement asked of a structural engine, relative to the largest output: a few hundred roundings of a sum.
 AGREEMENT = {np.float64: 1e-10, np.float32: 1e-5}
 

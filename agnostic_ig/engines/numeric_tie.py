@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from agnostic_ig.kernels.tree_link import shapley_of_states
+from agnostic_ig.kernels.shapley import shapley_of_states
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
 __all__ = ["NOTHING", "Intervals", "Settled", "half_and_half", "settle"]

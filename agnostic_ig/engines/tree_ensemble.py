@@ -11,9 +11,10 @@ import numpy as np
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
 from agnostic_ig.engines.tree_pairs import PathEnds, cast, group_pairs, path_ends
 from agnostic_ig.engines.tree_tables import decimal_units
+from agnostic_ig.kernels.links import LINKS
 from agnostic_ig.kernels.tree_batch import LANES, batch_credits
 from agnostic_ig.kernels.tree_jumps import linked_batch_credits
-from agnostic_ig.kernels.tree_link import LINKS, linked_credits
+from agnostic_ig.kernels.tree_link import linked_credits
 from agnostic_ig.kernels.tree_nodes import CATEGORICAL, NODE, Trees, predict_margins
 from agnostic_ig.kernels.tree_tie import tied_credits
 
@@ -119,11 +120,12 @@ class TreeEngine:
         groups = group_pairs(ends, len(block.rows), PAIRS_PER_LINKED_GROUP)
         linked_batch_credits(LANES, self.trees, columns.player_of, groups, self.start, link, tied, credits)
         variance = np.zeros_like(credits)
-        if tied.any():
-            linked_credits(
-                self.trees, columns.player_of, ends.columns(), self.start, link, block.seeds.copy(), settings.tol,
-                TIE_DRAWS[settings.thoroughness], tied, credits, variance,
-            )  # fmt: skip
+        for sampling in (None, True):
+            if tied.any():
+                linked_credits(
+                    sampling, self.trees, columns.player_of, ends.columns(), self.start, link, block.seeds.copy(),
+                    settings.tol, TIE_DRAWS[settings.thoroughness], tied, credits, variance,
+                )  # fmt: skip
         return credits, variance
 
     def _margin_credits(self, trees: Trees, block: PairBlock, columns: Columns, n_margins: int) -> np.ndarray:

@@ -237,16 +237,17 @@ def walk(lanes, trees, t, player_of, groups, g, room, n, whole, sign, tied, cred
                 i = start
                 while i < stop:
                     tail = first_lanes(stop - i)
-                    low, high, who = load(lows, i), load(highs, i), load(whos, i)
-                    pairs = word_and(who, pair_bits)
-                    if whole:
-                        x, rate = load(ends, base + i), load(rates, base + i)
-                    else:
-                        index = word_add(pairs, bases)
-                        x, rate = gather(ends, index, tail), gather(rates, index, tail)
-                    left, alpha = at_most(x, thresholds), rounded(times(shifts, rate))
-                    crosses = both(differ(left, anchors_left), tail)
-                    alpha = choose(crosses, alpha, never)
+                    who = load(whos, i)
+                    index = word_add(word_and(who, pair_bits), bases)
+                    x = load(ends, base + i) if whole else gather(ends, index, tail)
+                    crosses = both(differ(at_most(x, thresholds), anchors_left), tail)
+                    if near_stop == i and bits_of(crosses) == 0:  # all of them stay, where they are
+                        near_stop += count(tail)
+                        i += _EIGHT
+                        continue
+                    low, high = load(lows, i), load(highs, i)
+                    rate = load(rates, base + i) if whole else gather(rates, index, tail)
+                    alpha = choose(crosses, rounded(times(shifts, rate)), never)
                     before, after = both(less(alpha, high), tail), both(less(low, alpha), tail)
                     opens, closes = (
                         bits_of(both(crosses, equal(alpha, low))),

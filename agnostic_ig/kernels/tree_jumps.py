@@ -7,8 +7,9 @@ that player gets it whole. Pairs whose players tie are left to `tree_link`.
 import numpy as np
 
 from agnostic_ig.kernels._jit import kernel
+from agnostic_ig.kernels.links import apply_link, link_of_one
 from agnostic_ig.kernels.tree_batch import JUMP, list_chosen, new_room, walk
-from agnostic_ig.kernels.tree_link import apply_link, link_of_one, order_by_alpha
+from agnostic_ig.kernels.tree_nodes import order_by_alpha
 
 __all__ = ["linked_batch_credits"]
 
@@ -26,47 +27,46 @@ def _note_group(lanes, trees, player_of, groups, g, room, tied, events):
             if n_events + added < events.size:
                 break
             larger = np.empty(2 * events.size + added, JUMP)
-            larger[:n_events] = events[:n_events]
+            for i in range(n_events):
+                larger[i] = events[i]
             events = larger
         n_events += added
     return events, n_events
 
 
 @kernel
-def _order_by_pair(events, n_events, n_pairs):
-    """Places of the events, pair after pair, and where every pair begins."""
-    first = np.zeros(n_pairs + 1, np.int64)
+def _in_order(events, n_events, n_pairs):
+    """Places of the events, pair after pair and there by alpha, and where every pair begins."""
+    border, cursor = np.zeros(n_pairs + 1, np.int64), np.empty(n_pairs, np.int64)
     for i in range(n_events):
-        first[events[i]["pair"] + 1] += 1
+        border[events[i]["pair"] + 1] += 1
     for p in range(n_pairs):
-        first[p + 1] += first[p]
-    order, cursor = np.empty(n_events, np.int64), first.copy()
+        cursor[p] = border[p]
+        border[p + 1] += border[p]
+    of_pair, alphas = np.empty(n_events, np.int64), np.empty(n_events)
     for i in range(n_events):
         pair = events[i]["pair"]
-        order[cursor[pair]] = i
+        of_pair[cursor[pair]], alphas[cursor[pair]] = i, events[i]["alpha"]
         cursor[pair] += 1
-    return order, first
+    order, bins, first = np.empty(n_events, np.int64), np.empty(n_events, np.int64), np.empty(n_events + 1, np.int64)
+    for p in range(n_pairs):
+        a, b = border[p], border[p + 1]
+        order_by_alpha(alphas[a:b], order[a:b], bins[a:b], first[a : b + 1])
+        for i in range(a, b):
+            order[i] = of_pair[a + order[i]]
+    return order, border
 
 
 @kernel
-def _sort_by_alpha(events, order):
-    """Sort the places of one pair's events."""
-    places, alphas = order.copy(), np.empty(order.size)
-    for i in range(order.size):
-        alphas[i] = events[places[i]]["alpha"]
-    ranks = order_by_alpha(alphas)
-    for i in range(order.size):
-        order[i] = places[ranks[i]]
-
-
-@kernel
-def _credit_events(events, order, margins, link, credits):
+def _credit_events(events, order, start_margins, room, link, credits):
     """Send the jumps of one pair through the link, in order; returns whether two players jump at one alpha.
 
-    margins (n_margins,): what no tree adds; the jumps at -inf bring it to the baseline.
+    start_margins (n_margins,): what no tree adds; the jumps at -inf bring it to the baseline. room (3, n_margins).
     """
-    n_margins, i = margins.size, 0
-    before, after = np.empty(n_margins), np.empty(n_margins)
+    n_margins, i = start_margins.size, 0
+    margins, before, after = room[0], room[1], room[2]
+    for k in range(n_margins):
+        margins[k] = start_margins[k]
     while i < order.size and events[order[i]]["alpha"] == -np.inf:
         margins[events[order[i]]["margin"]] += events[order[i]]["jump"]
         i += 1
@@ -98,15 +98,15 @@ def linked_batch_credits(lanes, trees, player_of, groups, start_margins, link, t
     to be tried, and afterwards those that tie: they get nothing and are left to `tree_link.linked_credits`.
     """
     room, events = new_room(groups, trees.depth, trees.value.shape[1]), np.empty(4096, JUMP)
+    margins = np.empty((3, start_margins.size))
     for g in range(groups.first.size - 1):
         first, last = groups.first[g], groups.first[g + 1]
         marks = tied[first:last]
         events, n_events = _note_group(lanes, trees, player_of, groups, g, room, marks, events)
-        order, border = _order_by_pair(events, n_events, marks.size)
+        order, border = _in_order(events, n_events, marks.size)
         for p in range(marks.size):
             if not marks[p]:
                 own, here = order[border[p] : border[p + 1]], credits[first + np.uint64(p)]
-                _sort_by_alpha(events, own)
-                if _credit_events(events, own, start_margins.copy(), link, here):
+                if _credit_events(events, own, start_margins, margins, link, here):
                     marks[p] = True
                     here[:] = 0.0

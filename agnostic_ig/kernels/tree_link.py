@@ -1,4 +1,4 @@
-"""Links from margins to outputs, and Integrated Gradients through a link for one pair whose players tie.
+"""Integrated Gradients through a link for one pair whose players tie.
 
 All leaves that are alive on the path are noted: a leaf opens where the last of its openers is crossed and closes where
 the first of its closers is, and players that cross at one alpha play the game ``[T contains A][T misses B]`` for it
@@ -11,23 +11,18 @@ from typing import NamedTuple
 import numpy as np
 
 from agnostic_ig.kernels._jit import inlined, kernel
-from agnostic_ig.kernels.tree_nodes import GRID, add_margins, crossing_alpha, goes_left
+from agnostic_ig.kernels.links import apply_link
+from agnostic_ig.kernels.shapley import shapley_of_states
+from agnostic_ig.kernels.tie_sampling import sample_tie
+from agnostic_ig.kernels.tree_nodes import add_margins, crossing_alpha, goes_left, order_by_alpha
 
-__all__ = [
-    "LINKS",
-    "MAX_ENUMERATED",
-    "apply_link",
-    "link_of_one",
-    "linked_credits",
-    "order_by_alpha",
-    "shapley_of_states",
-]
+__all__ = ["MAX_ENUMERATED", "linked_credits"]
 
-LINKS = {"identity": 0, "sigmoid": 1, "sigmoid_of_double": 2, "softmax": 3, "exp": 4, "isolation": 5}
 MAX_ENUMERATED = 12  # tied players whose 2**k states are enumerated; beyond, permutations
 
 _OPEN, _CLOSED = 1, 2
-_ZERO = np.int64(0)  # a plain 0 has a type of its own, and everything it flows into is compiled twice
+# What changes its type on its way is compiled once for each: a plain 0 has one of its own, uint32 + uint32 is uint64.
+_ZERO, _ONE = np.int64(0), np.uint64(1)
 
 # A far child that waits for its turn, and the state of the walk there.
 WAITING = np.dtype(
@@ -66,15 +61,6 @@ def _recorded_side(path, length, alpha, player):
     return side
 
 
-@kernel
-def _share(own, other):
-    """(own - 1)! other! / (own + other)!: Shapley share of one of `own` players against `other` opponents."""
-    share = 1.0 / own
-    for i in range(1, other + 1):
-        share *= i / (own + i)
-    return share
-
-
 class Terms(NamedTuple):
     """Room for the leaves of one pair: terms of TERM, the players they name, and counts of both.
 
@@ -102,18 +88,19 @@ def _visit_leaves(trees, player_of, columns, terms):
     for tree in range(trees.root.size):
         # A cast may put a crossing outside [0, 1], where it counts whole.
         place, low, high = np.uint32(trees.root[tree]), -np.inf, np.inf
-        top, length = np.uint32(0), np.uint32(0)
+        top, length = np.uint64(0), np.uint64(0)
         while True:
             node = nodes[place]
             if node["feature"] < 0:
                 _note_leaf(np.int64(trees.output[tree]), place, path, length, low, high, terms)
                 if top == 0:
                     break
-                top -= np.uint32(1)
+                top -= _ONE
                 far_child = waiting[top]
-                place, low, high, length = far_child["node"], far_child["low"], far_child["high"], far_child["length"]
+                place, low, high = far_child["node"], far_child["low"], far_child["high"]
+                length = np.uint64(far_child["length"])
                 path[length]["alpha"], path[length]["player"], path[length]["side"] = low, far_child["player"], _OPEN
-                length += np.uint32(1)
+                length += _ONE
                 continue
             column = columns[np.uint32(node["feature"])]
             x_left = goes_left(column["x"], node, sets)
@@ -134,9 +121,9 @@ def _visit_leaves(trees, player_of, columns, terms):
             waits = waiting[top]
             waits["node"], waits["low"], waits["high"] = far, alpha, high
             waits["player"], waits["length"] = player, length
-            top += np.uint32(1)
+            top += _ONE
             path[length]["alpha"], path[length]["player"], path[length]["side"] = alpha, player, _CLOSED
-            length += np.uint32(1)
+            length += _ONE
             place, high = near, alpha
 
 
@@ -191,64 +178,6 @@ def _note_members(member, first, path, length, side, alpha):
 
 
 @kernel
-def _sigmoid(margin):
-    if margin >= 0:
-        return 1.0 / (1.0 + np.exp(-margin))
-    growth = np.exp(margin)
-    return growth / (1.0 + growth)
-
-
-@kernel
-def link_of_one(link, margin):
-    """g(margin) for the links that work on every margin by itself."""
-    if link == 0:
-        return margin
-    if link == 1:
-        return _sigmoid(margin)
-    if link == 2:
-        return _sigmoid(2.0 * margin)
-    if link == 4:
-        return np.exp(margin)
-    return -np.exp2(-margin)
-
-
-@kernel
-def apply_link(link, margins, out):
-    """out = g(margins), both (n_margins,); `link` is a value of LINKS."""
-    if link != 3:
-        for k in range(margins.size):
-            out[k] = link_of_one(link, margins[k])
-        return
-    highest, total = np.max(margins), 0.0
-    for k in range(margins.size):
-        out[k] = np.exp(margins[k] - highest)
-        total += out[k]
-    for k in range(margins.size):
-        out[k] /= total
-
-
-@kernel
-def _link_slopes(link, margins, slopes):
-    """Jacobian of the link, slopes[o, k] = d g_o / d margin_k."""
-    n = margins.size
-    out = np.empty(n)
-    apply_link(link, margins, out)
-    slopes[:] = 0.0
-    for o in range(n):
-        if link == 0:
-            slopes[o, o] = 1.0
-        elif link == 4:
-            slopes[o, o] = out[o]
-        elif link == 5:
-            slopes[o, o] = -np.log(2.0) * out[o]
-        elif link == 3:
-            for k in range(n):
-                slopes[o, k] = out[o] * ((o == k) - out[k])
-        else:
-            slopes[o, o] = (1.0 if link == 1 else 2.0) * out[o] * (1.0 - out[o])
-
-
-@kernel
 def _tied_players(terms, order, start, stop, local, players):
     """List the players of the terms order[start:stop]; local[player] becomes its place. Returns how many."""
     n = _ZERO
@@ -287,7 +216,8 @@ def _margin_states(trees, terms, order, start, stop, local, margins, states):
         for v in range(trees.value.shape[1]):
             value, k = trees.value[t["leaf"], v], t["output"] + v
             if opened == 0:  # alive before the tie: `margins` contains it already
-                states[:, k] -= value
+                for subset in range(states.shape[0]):
+                    states[subset, k] -= value
             subset = free
             while True:
                 states[opened | subset, k] += value
@@ -297,171 +227,12 @@ def _margin_states(trees, terms, order, start, stop, local, margins, states):
 
 
 @kernel
-def shapley_of_states(outputs, players, n_tied, credits):
-    """Add the Shapley value of outputs[T] (2**k, n_out), over the k tied players, to credits."""
-    weight = np.empty(n_tied)  # s! (k - s - 1)! / k!
-    for s in range(n_tied):
-        weight[s] = _share(s + 1, n_tied - s - 1)
-    for subset in range(outputs.shape[0]):
-        size = 0
-        for i in range(n_tied):
-            size += (subset >> i) & 1
-        for i in range(n_tied):
-            if not (subset >> i) & 1:
-                for o in range(outputs.shape[1]):
-                    gain = outputs[subset | (1 << i), o] - outputs[subset, o]
-                    credits[players[i], o] += weight[size] * gain
-
-
-@kernel
 def _enumerate_tie(trees, terms, order, start, stop, local, players, n_tied, margins, link, credits):
     states = np.empty((1 << n_tied, margins.size))
     _margin_states(trees, terms, order, start, stop, local, margins, states)
     for subset in range(states.shape[0]):
         apply_link(link, states[subset], states[subset])
     shapley_of_states(states, players, n_tied, credits)
-
-
-@kernel
-def _random_below(seed, n):
-    """A number in range(n) from the splitmix64 sequence whose state is seed[0]."""
-    seed[0] += np.uint64(0x9E3779B97F4A7C15)
-    z = seed[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.int64((z ^ (z >> np.uint64(31))) % np.uint64(n))
-
-
-@kernel
-def _margin_gains(trees, terms, order, start, stop, local, rank, gains):
-    """gains[r] = change of the margins when the player of rank r moves, in the order given by rank[local]."""
-    n_tied = gains.shape[0]
-    gains[:] = 0.0
-    for i in range(start, stop):
-        t = terms.term[order[i]]
-        born, dead = -1, n_tied
-        middle = t["first"] + t["n_open"]
-        for m in range(t["first"], middle):
-            born = max(born, rank[local[terms.member[m]]])
-        for m in range(middle, middle + t["n_closed"]):
-            dead = min(dead, rank[local[terms.member[m]]])
-        if born < dead:
-            for v in range(trees.value.shape[1]):
-                value, k = trees.value[t["leaf"], v], t["output"] + v
-                if born >= 0:
-                    gains[born, k] += value
-                if dead < n_tied:
-                    gains[dead, k] -= value
-
-
-@kernel
-def _expected_gains(trees, terms, order, start, stop, local, expected):
-    """Shapley value of the margins themselves, expected[local player, margin]: the mean of `_margin_gains`."""
-    expected[:] = 0.0
-    for i in range(start, stop):
-        t = terms.term[order[i]]
-        n_open, n_closed = t["n_open"], t["n_closed"]
-        middle = t["first"] + n_open
-        for v in range(trees.value.shape[1]):
-            value, k = trees.value[t["leaf"], v], t["output"] + v
-            for m in range(t["first"], middle):
-                expected[local[terms.member[m]], k] += value * _share(n_open, n_closed)
-            for m in range(middle, middle + n_closed):
-                expected[local[terms.member[m]], k] -= value * _share(n_closed, n_open)
-
-
-@kernel
-def _sample_tie(
-    trees, terms, order, start, stop, local, players, n_tied, margins, link, seed, tol, max_draws, credits, variances
-):  # fmt: skip
-    """Shapley value of a large tie by antithetic permutations.
-
-    Control variate: the gain of the margin times the link's slope halfway, whose mean over permutations is known.
-    Stops when the summed standard errors are below tol times the summed credits, or after max_draws pairs.
-    """
-    n_margins = margins.size
-    gains = np.empty((n_tied, n_margins))
-    expected = np.empty((n_tied, n_margins))
-    _expected_gains(trees, terms, order, start, stop, local, expected)
-    slopes = np.empty((n_margins, n_margins))
-    halfway = margins.copy()
-    for i in range(n_tied):
-        for k in range(n_margins):
-            halfway[k] += 0.5 * expected[i, k]
-    _link_slopes(link, halfway, slopes)
-    mean = np.zeros((n_tied, n_margins))
-    spread = np.zeros((n_tied, n_margins))
-    draw = np.empty((n_tied, n_margins))
-    rank, turn = np.arange(n_tied), np.arange(n_tied)
-    before, after = np.empty(n_margins), np.empty(n_margins)
-    state = np.empty(n_margins)
-    n_draws = 0
-    while n_draws < max_draws:
-        for i in range(n_tied - 1, 0, -1):
-            other = _random_below(seed, i + 1)
-            rank[i], rank[other] = rank[other], rank[i]
-        draw[:] = 0.0
-        for _ in range(2):
-            _margin_gains(trees, terms, order, start, stop, local, rank, gains)
-            for i in range(n_tied):
-                turn[rank[i]] = i
-            for k in range(n_margins):
-                state[k] = margins[k]
-            apply_link(link, state, before)
-            for r in range(n_tied):
-                for k in range(n_margins):
-                    state[k] += gains[r, k]
-                apply_link(link, state, after)
-                for o in range(n_margins):
-                    control = 0.0
-                    for k in range(n_margins):
-                        control += slopes[o, k] * (gains[r, k] - expected[turn[r], k])
-                    draw[turn[r], o] += 0.5 * (after[o] - before[o] - control)
-                    before[o] = after[o]
-            for i in range(n_tied):  # the antithetic order: last first
-                rank[i] = n_tied - 1 - rank[i]
-        n_draws += 1
-        error, size = 0.0, 0.0
-        for i in range(n_tied):
-            for o in range(n_margins):
-                shift = draw[i, o] - mean[i, o]
-                mean[i, o] += shift / n_draws
-                spread[i, o] += shift * (draw[i, o] - mean[i, o])
-                error += np.sqrt(spread[i, o])
-                size += np.abs(mean[i, o])
-        if n_draws % 32 == 0 and error <= tol * size * np.sqrt(n_draws * (n_draws - 1.0)):
-            break
-    for i in range(n_tied):
-        for o in range(n_margins):
-            credits[players[i], o] += mean[i, o]
-            variances[players[i], o] += spread[i, o] / (n_draws * (n_draws - 1.0))
-
-
-@kernel
-def order_by_alpha(alphas):
-    """Places of alphas in ascending order, stable: into as many bins as there are alphas, then by insertion.
-
-    Written out because NumPy's sort takes seconds to compile.
-    """
-    n = alphas.size
-    order, bins, first = np.empty(n, np.int64), np.zeros(n, np.int64), np.zeros(n + 1, np.int64)
-    for i in range(n):
-        place = alphas[i] * (n / GRID)
-        if place > 0.0:
-            bins[i] = np.int64(place) if place < n - 1 else n - 1
-        first[bins[i] + 1] += 1
-    for i in range(n):
-        first[i + 1] += first[i]
-    for i in range(n):
-        order[first[bins[i]]] = i
-        first[bins[i]] += 1
-    for i in range(1, n):
-        one, k = order[i], i
-        while k > 0 and alphas[order[k - 1]] > alphas[one]:
-            order[k] = order[k - 1]
-            k -= 1
-        order[k] = one
-    return order
 
 
 @kernel
@@ -475,17 +246,18 @@ def _total_change(trees, terms, order, start, stop, change):
 
 
 @kernel
-def _credit_stream(trees, terms, margins, link, seed, tol, max_draws, credits, variances):
-    """Send the noted jumps of one pair through the link, group after group of equal alphas."""
+def _credit_stream(sampling, trees, terms, margins, link, seed, tol, max_draws, credits, variances):
+    """Send the noted jumps of one pair through the link, group after group of equal alphas.
+
+    Returns whether it came to the end: without `sampling` it stops at a tie that is too large to enumerate.
+    """
     n_terms = terms.count[0]
-    alphas = np.empty(n_terms)
+    alphas, order = np.empty(n_terms), np.empty(n_terms, np.int64)
     for i in range(n_terms):
         alphas[i] = terms.term[i]["alpha"]
-    order = order_by_alpha(alphas)
+    order_by_alpha(alphas, order, np.empty(n_terms, np.int64), np.empty(n_terms + 1, np.int64))
     n_players, n_margins = credits.shape
-    players = np.empty(n_players, np.int64)
-    local = np.empty(n_players, np.int64)
-    local[:] = -1
+    players, local = np.empty(n_players, np.int64), np.full(n_players, -1, np.int64)
     change, before, after = np.empty(n_margins), np.empty(n_margins), np.empty(n_margins)
     start = stop = _ZERO
     while start < n_terms:
@@ -502,8 +274,10 @@ def _credit_stream(trees, terms, margins, link, seed, tol, max_draws, credits, v
                 credits[players[0], k] += after[k] - before[k]
         elif n_tied <= MAX_ENUMERATED:
             _enumerate_tie(trees, terms, order, start, stop, local, players, n_tied, margins, link, credits)
+        elif sampling is None:
+            return False
         else:
-            _sample_tie(
+            sample_tie(
                 trees, terms, order, start, stop, local, players, n_tied, margins, link, seed, tol, max_draws,
                 credits, variances,
             )  # fmt: skip
@@ -512,25 +286,34 @@ def _credit_stream(trees, terms, margins, link, seed, tol, max_draws, credits, v
         for k in range(n_margins):
             margins[k] += change[k]
         start = stop
+    return True
 
 
 @kernel
-def linked_credits(trees, player_of, pairs, start_margins, link, seeds, tol, max_draws, chosen, credits, variances):
+def linked_credits(
+    sampling, trees, player_of, pairs, start_margins, link, seeds, tol, max_draws, chosen, credits, variances
+):  # fmt: skip
     """Add the attributions of g(margins) of the chosen pairs (n_pairs,) to credits (n_pairs, n_players, n_margins).
 
-    start_margins (n_margins,) holds what no tree adds. seeds (n_pairs,) uint64 drive the permutations of ties of
-    more than MAX_ENUMERATED players; variances takes their squared standard errors, and stays 0 without such ties.
+    start_margins (n_margins,) holds what no tree adds. sampling: None leaves pairs with a tie of more than
+    MAX_ENUMERATED players chosen, and gives them nothing (few models need the sampler, which takes seconds to
+    compile); with True, seeds (n_pairs,) uint64 drive its permutations, and variances takes their squared standard
+    errors.
     """
     terms = _new_terms(1024)
     for p in range(chosen.size):
         if not chosen[p]:
             continue
         while True:
-            terms.count[:] = 0
+            terms.count[0] = terms.count[1] = 0
             _visit_leaves(trees, player_of, pairs[p], terms)
             if terms.count[0] <= terms.term.size and terms.count[1] <= terms.member.size:
                 break
             terms = _new_terms(2 * max(terms.count[0], terms.count[1] // 4 + 1))
         margins = start_margins.copy()
         add_margins(trees, pairs[p]["b"], margins)
-        _credit_stream(trees, terms, margins, link, seeds[p : p + 1], tol, max_draws, credits[p], variances[p])
+        chosen[p] = not _credit_stream(
+            sampling, trees, terms, margins, link, seeds[p : p + 1], tol, max_draws, credits[p], variances[p]
+        )  # fmt: skip
+        if chosen[p]:
+            credits[p] = 0.0

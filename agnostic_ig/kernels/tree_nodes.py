@@ -22,6 +22,7 @@ __all__ = [
     "add_margins",
     "crossing_alpha",
     "goes_left",
+    "order_by_alpha",
     "predict_margins",
 ]
 
@@ -130,3 +131,31 @@ def crossing_alpha(node, column):
     if column["per_alpha"] != 0.0:
         alpha = np.rint((node["place"] - column["b_place"]) * column["per_alpha"])
     return alpha
+
+
+@kernel
+def order_by_alpha(alphas, order, bins, first):
+    """Places of alphas (n,) in ascending order, stable: into as many bins as there are alphas, then by insertion.
+
+    Written out because NumPy's sort takes seconds to compile. order, bins (n,), first (n + 1,): room for the answer,
+    and to work in.
+    """
+    n = alphas.size
+    first[:] = 0
+    for i in range(n):
+        place = alphas[i] * (n / GRID)
+        bins[i] = 0
+        if place > 0.0:
+            bins[i] = np.int64(place) if place < n - 1 else n - 1
+        first[bins[i] + 1] += 1
+    for i in range(n):
+        first[i + 1] += first[i]
+    for i in range(n):
+        order[first[bins[i]]] = i
+        first[bins[i]] += 1
+    for i in range(1, n):
+        one, k = order[i], i
+        while k > 0 and alphas[order[k - 1]] > alphas[one]:
+            order[k] = order[k - 1]
+            k -= 1
+        order[k] = one

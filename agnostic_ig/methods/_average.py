@@ -39,10 +39,19 @@ class Averages:
 
     @classmethod
     def empty(cls, n: int, n_groups: int, n_outputs: int) -> "Averages":
-        cube = [np.zeros((n, n_groups, n_outputs)) for _ in range(4)]
+        values = np.zeros((n, n_groups, n_outputs))
+        nothing = np.broadcast_to(0.0, values.shape)  # takes no memory
         return cls(
-            *cube, np.zeros((n, n_outputs)), np.zeros(n, np.int64), np.ones(n, bool), np.zeros(n), np.zeros(n, np.int64)
-        )
+            values, nothing, nothing, nothing, np.zeros((n, n_outputs)), np.zeros(n, np.int64), np.ones(n, bool),
+            np.zeros(n), np.zeros(n, np.int64),
+        )  # fmt: skip
+
+    def opened(self, name: str) -> np.ndarray:
+        """The sums of that name, "squares", "error" or "variance", to add to."""
+        if not getattr(self, f"has_{name}"):
+            setattr(self, f"has_{name}", True)
+            setattr(self, name, np.zeros_like(self.values))
+        return getattr(self, name)
 
     @classmethod
     def joined(cls, parts: list["Averages"]) -> "Averages":
@@ -53,8 +62,10 @@ class Averages:
             for name in cls.__dataclass_fields__
             if name.startswith("has_")
         }
-        names = [name for name in cls.__dataclass_fields__ if name not in flags]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}, **flags)
+        names = [name for name in cls.__dataclass_fields__ if name not in flags and flags.get(f"has_{name}", True)]
+        joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        nothing = np.broadcast_to(0.0, joined["values"].shape)
+        return cls(**dict.fromkeys(("squares", "error", "variance"), nothing) | joined, **flags)
 
     def std_error(self, population: int | None) -> np.ndarray:
         """Standard error of the mean over drawn baselines, and of sampling inside rows; call after `finish`."""
@@ -163,16 +174,13 @@ class Work:
         values = self._grouped(answer.values)
         sum_by_group(local, weight, values, sums.values)
         if self.baseline.population is not None:  # what the standard error of drawing baselines needs
-            sums.has_squares = True
-            sum_by_group(local, weight, values**2, sums.squares)
+            sum_by_group(local, weight, values**2, sums.opened("squares"))
         if answer.error is not None:
-            sums.has_error = True
-            sum_by_group(local, weight, self._grouped(answer.error), sums.error)
+            sum_by_group(local, weight, self._grouped(answer.error), sums.opened("error"))
         if answer.variance is not None:
             # How players vary together inside a pair is not known: standard errors add at most (Minkowski).
-            sums.has_variance = True
             variance = self._grouped(np.sqrt(answer.variance)) ** 2
-            sum_by_group(local, weight**2, variance, sums.variance)
+            sum_by_group(local, weight**2, variance, sums.opened("variance"))
         np.add.at(sums.base_values, local, weight[:, None] * self.base_outputs[k][:, self.outputs])
         np.add.at(sums.weight, local, weight)
         np.add.at(sums.n_used, local, 1)

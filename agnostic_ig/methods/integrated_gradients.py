@@ -220,7 +220,7 @@ class IntegratedGradients(Explainer):
         values, base_values = chosen.pick(averages.values), chosen.pick(averages.base_values)
         picked = chosen.pick(predictions[:, chosen.outputs])
         population = inputs.baseline.population
-        sampled = population is not None or averages.variance.any()
+        sampled = population is not None or averages.has_variance
         error = averages.error if averages.has_error or not built.engine.exact else np.zeros(averages.values.shape)
         return Explanation(
             values=values,
@@ -235,7 +235,7 @@ class IntegratedGradients(Explainer):
             error_estimate=chosen.pick_size(error),
             std_error=chosen.pick_size(averages.std_error(population)) if sampled else None,
             engine=built.engine.name,
-            exact=bool(built.engine.exact and not averages.variance.any()),
+            exact=bool(built.engine.exact and not averages.has_variance),
             method=type(self).__name__,
             response_method=black_box.response.name,
             n_evaluations=averages.n_evaluations,
