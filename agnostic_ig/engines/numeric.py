@@ -43,6 +43,11 @@ class Asker:
         self.jumps_at_half = self._half_jumpers()
         self.moves_smoothly = np.zeros(len(block), dtype=bool)  # a minute step along the path moves the model
 
+    @property
+    def precision(self) -> type:
+        """In which the model answers."""
+        return self._black_box.precision
+
     def remaining(self, pairs: Any) -> np.ndarray:
         """Model rows that these pairs may still cost."""
         return self.budget - self.n_evaluations[pairs]

@@ -18,6 +18,16 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._contract import Settings
+from agnostic_ig.engines.numeric_groups import GroupTests, check_ends, explain
+from agnostic_ig.engines.numeric_surface import (
+    PLACES,
+    PLANE,
+    located,
+    looks_slanted,
+    shares_of_surface,
+    single_players_fail,
+    stands_alone,
+)
 from agnostic_ig.engines.numeric_tie import NOTHING, Intervals, Settled, half_and_half, settle
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
@@ -26,22 +36,27 @@ __all__ = ["narrowest", "no_change", "refine", "settle_at_half"]
 # Width of intervals that are cut no further. Stepped models may round to float32, which moves crossings that coincide
 # in decimals apart by about 1e-7; a model that moves with every minute step does not.
 NARROWEST = {"stepped": 5e-7, "mixed": 1e-8}
-BISECTIONS = 18  # a jump is found this finely: shares of an oblique crossing that are smaller stay unseen
-JUMP_TESTS = 2  # tests just before it, and as many just behind
-# Settlings of one tie from evenly spread places: at an oblique crossing they differ.
-SETTLINGS = 5
-REACH = 5.0  # width of the interval of a settling, over that of the tie
+LOOK = 80  # model rows that this may cost for one of them
+LOOKED_AT = 2  # explained jumps of a pair that are looked at for slanted surfaces
+FOUND = 3e-7  # how finely shares of a slanted surface are known
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to look: pieces cut before any test, and tests of every interval."""
+    """How hard to look: pieces cut before any test, tests of every interval, and how wide one may be where jumps of
+    one size come up again and again."""
 
     pieces: int
-    tests: int
+    widest: float
+    tests: GroupTests
 
 
-EFFORTS = {"fast": Effort(32, 6), "standard": Effort(64, 9), "thorough": Effort(256, 18)}
+EFFORTS = {
+    "fast": Effort(16, 1 / 24, GroupTests(ends=2, inside=1, again=8)),
+    "standard": Effort(48, 1 / 80, GroupTests(ends=4, inside=3, again=16)),
+    "thorough": Effort(256, 1 / 256, GroupTests(ends=12, inside=4, again=24)),
+}
+EQUAL = 1e-9  # sizes of jumps that count as equal, relative
 
 
 def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray, error: np.ndarray) -> None:
@@ -50,18 +65,98 @@ def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray
         return
     effort = EFFORTS[settings.thoroughness]
     waiting, ties = _first_intervals(asker, pairs, effort.pieces)
-    threshold = no_change(asker)
-    while len(waiting):
-        now, waiting, spent = _affordable(asker, waiting, ties, effort.tests)
+    found, threshold = _Found(asker, effort), no_change(asker)
+    while len(waiting) or len(waiting := _cut(asker, found.taken_back(threshold))):
+        now, waiting, spent = _affordable(asker, waiting, ties, found.reserved(), effort.tests)
         half_and_half(asker, spent, values, error)
-        explained, credits, defect = _explain(asker, now, threshold, effort.tests)
-        np.add.at(values, now.pair[explained], credits[explained])
-        _add_defect(error, now[explained], credits[explained], defect[explained])
+        explained, effects, defect = explain(asker, now, threshold[now.pair], effort.tests)
+        found.add(now[explained], effects[explained], defect[explained])
         failed = now[~explained]
         narrow = failed.high - failed.low <= narrowest(asker)[failed.pair]
         ties = Intervals.joined([ties, failed[narrow]])
         waiting = Intervals.joined([waiting, _cut(asker, failed[~narrow])])
+    ties = Intervals.joined([ties, _slanted_after_all(asker, found)])
+    found.credit(values, error)
     _settle_ties(asker, ties, threshold, values, error)
+
+
+class _Found:
+    """Intervals that are explained, with the effects of single players in them.
+
+    Jumps of one size cancel in a test more often than others do, and the leaves of deep forests have them: pairs that
+    show such jumps have their intervals tested again.
+    """
+
+    def __init__(self, asker: Any, effort: "Effort") -> None:
+        self._asker, self._effort = asker, effort
+        n_outputs = len(asker.outputs)
+        self.intervals = Intervals.none(n_outputs)
+        self.effects = np.zeros((0, asker.columns.n_players, n_outputs))
+        self.defect = np.zeros((0, n_outputs))
+        self._is_sure = np.zeros(0, dtype=bool)
+
+    def add(self, intervals: Intervals, effects: np.ndarray, defect: np.ndarray) -> None:
+        self.intervals = Intervals.joined([self.intervals, intervals])
+        self.effects = np.concatenate([self.effects, effects])
+        self.defect = np.concatenate([self.defect, defect])
+        self._is_sure = np.append(self._is_sure, np.zeros(len(intervals), dtype=bool))
+
+    def reserved(self) -> np.ndarray:
+        """(n_pairs,): model rows that testing again may cost."""
+        unsure = self.intervals.pair[~self._is_sure]
+        return self._effort.tests.again * np.bincount(unsure, minlength=len(self._asker.block))
+
+    def taken_back(self, threshold: np.ndarray) -> Intervals:
+        """Intervals that did not stand up to further tests."""
+        share, limit = self._share_of_equal_jumps()[self.intervals.pair], threshold[self.intervals.pair]
+        times = np.ceil(self._effort.tests.again * (0.15 + 0.85 * share)) * (share > 0.01)
+        times[self._is_sure] = 0
+        failed = (self.intervals.high - self.intervals.low > self._effort.widest) & (share > 0.5) & ~self._is_sure
+        for number in range(int(times.max(initial=0))):
+            asked = np.flatnonzero((times > number) & ~failed)
+            which = range(self._effort.tests.ends + number, self._effort.tests.ends + number + 1)
+            passed = check_ends(self._asker, self.intervals, asked, self.effects, which, limit, self.defect)
+            failed[np.setdiff1d(asked, passed)] = True
+        self._is_sure[:] = True
+        return self.take(self._affordable(failed))
+
+    def take(self, some: np.ndarray) -> Intervals:
+        """Some intervals, which are not among those found any more."""
+        taken = self.intervals[some]
+        self.intervals, self.effects = self.intervals[~some], self.effects[~some]
+        self.defect, self._is_sure = self.defect[~some], self._is_sure[~some]
+        return taken
+
+    def _affordable(self, failed: np.ndarray) -> np.ndarray:
+        """Failed intervals that can be cut and closed; the others keep their effects, all of them as defect, too."""
+        pair = np.where(failed, self.intervals.pair, len(self._asker.block))
+        rank = _rank_within(pair)
+        cost = 4 * self._asker.moving.sum(axis=1) + 1
+        can = self._asker.remaining(self.intervals.pair) // cost[self.intervals.pair]
+        left = failed & (rank >= can)
+        self.defect[left] += np.abs(self.effects[left]).sum(axis=1)
+        return failed & ~left
+
+    def _share_of_equal_jumps(self) -> np.ndarray:
+        """(n_pairs,): share of the jumps found that are as large as another one."""
+        row, player, output = np.nonzero(self.effects)
+        size = np.abs(self.effects[row, player, output])
+        pair = self.intervals.pair[row]
+        order = np.lexsort((size, output, pair))
+        pair, output, size = pair[order], output[order], size[order]
+        equal = (np.diff(pair) == 0) & (np.diff(output) == 0) & (np.diff(size) <= EQUAL * size[1:])
+        n_pairs = len(self._asker.block)
+        return np.bincount(pair[1:][equal], minlength=n_pairs) / np.maximum(np.bincount(pair, minlength=n_pairs), 1)
+
+    def credit(self, values: np.ndarray, error: np.ndarray) -> None:
+        """Add the effects to values, and what the tests left unexplained to the error of the players credited.
+
+        Intervals that are wide, because the budget bought no more pieces, may hide as much again.
+        """
+        wide = self.intervals.high - self.intervals.low > 2.0 / self._effort.pieces
+        hidden = np.abs(self.effects).max(axis=1, initial=0.0) * wide[:, None]
+        np.add.at(values, self.intervals.pair, self.effects)
+        np.add.at(error, self.intervals.pair, (self.defect + hidden)[:, None, :] * (self.effects != 0))
 
 
 def settle_at_half(asker: Any, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -110,6 +205,8 @@ def _is_at_half(asker: Any, intervals: Intervals) -> np.ndarray:
 def _pieces_of_pair(asker: Any, pair: int, pieces: int) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the first intervals of one pair: as many as its budget can close twice over."""
     n_moving = int(asker.moving[pair].sum())
+    # Bands, which a feature enters and leaves within one piece, are more frequent the fewer features there are.
+    pieces = round(pieces * max(1.0, (30 / max(n_moving, 1)) ** 0.5))
     pieces = int(np.clip(asker.remaining([pair])[0] // (4 * n_moving + 2), 1, pieces))
     shift = 0.3 * (uniform(child_keys(asker.block.seeds[pair], np.arange(pieces))) - 0.5)
     cuts = (np.arange(pieces)[1:] + shift[1:]) / pieces
@@ -126,14 +223,11 @@ def _cut(asker: Any, failed: Intervals) -> Intervals:
         return failed
     share = 0.425 + 0.15 * uniform(child_keys(failed.key, 7001))
     middle = failed.low + share * (failed.high - failed.low)
-    f_middle = asker.ask_path(failed.pair, middle)
-    below = Intervals(failed.pair, failed.low, middle, failed.f_low, f_middle, child_keys(failed.key, 7002))
-    above = Intervals(failed.pair, middle, failed.high, f_middle, failed.f_high, child_keys(failed.key, 7003))
-    return Intervals.joined([below, above])
+    return Intervals.joined(failed.cut_at(middle, asker.ask_path(failed.pair, middle), (7002, 7003)))
 
 
 def _affordable(
-    asker: Any, waiting: Intervals, ties: Intervals, n_tests: int
+    asker: Any, waiting: Intervals, ties: Intervals, reserved: np.ndarray, tests: GroupTests
 ) -> tuple[Intervals, Intervals, Intervals]:
     """Intervals to look at now, later, and those of pairs that can only just close what is open.
 
@@ -141,161 +235,98 @@ def _affordable(
     """
     n_moving = asker.moving.sum(axis=1)
     n_open = np.bincount(np.append(waiting.pair, ties.pair), minlength=len(n_moving))
-    cost = 3 * n_tests + BISECTIONS + 4 * JUMP_TESTS + 3 * n_moving + 1
-    can = np.maximum(asker.remaining(np.arange(len(n_moving))) - 2 * n_moving * n_open, 0) // cost
-    widest_first = np.lexsort((waiting.low - waiting.high, waiting.pair))
-    waiting = waiting[widest_first]
-    rank = np.arange(len(waiting)) - np.searchsorted(waiting.pair, waiting.pair)
-    now = rank < can[waiting.pair]
+    cost = tests.cost(n_moving) + 2 * n_moving  # one that fails leaves another one open
+    free = asker.remaining(np.arange(len(n_moving))) - 2 * n_moving * n_open - reserved
+    can = np.maximum(free, 0) // cost
+    narrowest_first = np.lexsort((waiting.low, waiting.high - waiting.low, waiting.pair))
+    waiting = waiting[narrowest_first]
+    now = _rank_within(waiting.pair) < can[waiting.pair]
     spent = can[waiting.pair] == 0
     return waiting[now], waiting[~now & ~spent], waiting[spent]
 
 
-# --- explaining ----------------------------------------------------------------------------------------------------
-
-
-def _explain(
-    asker: Any, now: Intervals, threshold: np.ndarray, n_tests: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which intervals are explained, by which credits, and the largest defect seen in their tests."""
-    limit = threshold[now.pair]
-    credits = np.zeros((len(now), asker.columns.n_players, now.f_low.shape[1]))
-    defect, moved = np.zeros_like(now.f_low), (now.f_low != now.f_high).any(axis=1)
-    alive = np.arange(len(now))
-    for numbers in (range(1), range(1, n_tests)):
-        stretches = _stretches(asker, now[alive], numbers)
-        more, more_moved = _worst_defect(asker, stretches, numbers)
-        defect[alive], moved[alive] = np.maximum(defect[alive], more), moved[alive] | more_moved
-        alive = alive[(defect[alive] <= limit[alive]).all(axis=1)]
-    busy = alive[moved[alive]]
-    beside = _beside_a_jump(asker, now[busy]) * JUMP_TESTS
-    numbers = range(n_tests, n_tests + len(beside))
-    defect[busy] = np.maximum(defect[busy], _worst_defect(asker, beside, numbers)[0])
-    busy = busy[(defect[busy] <= limit[busy]).all(axis=1)]
-    credits[busy] = now[busy].forward(asker)
-    gap = np.abs(credits.sum(axis=1) - (now.f_high - now.f_low))
-    defect = np.maximum(defect, gap)
-    return (defect <= limit).all(axis=1), credits, defect
-
-
-def _worst_defect(asker: Any, stretches: list[Intervals], numbers: range) -> tuple[np.ndarray, np.ndarray]:
-    """Largest defect of one random half on every stretch of the same intervals, and whether the model moved at all."""
-    if len(stretches) == 0 or len(stretches[0]) == 0:
-        n = len(stretches[0]) if stretches else 0
-        return np.zeros((n, len(asker.outputs))), np.zeros(n, dtype=bool)
-    joined = Intervals.joined(stretches)
-    half = np.concatenate([part.random_halves(asker, n) for part, n in zip(stretches, numbers, strict=True)])
-    others = asker.moving[joined.pair] & ~half
-    answers = joined.ask(asker, np.tile(np.arange(len(joined)), 2), np.concatenate([half, others]))
-    first, second = answers.reshape(2, len(joined), -1)
-    defect = np.abs(first + second - joined.f_low - joined.f_high)
-    moved = [(answer != joined.f_low).any(axis=1) for answer in (first, second, joined.f_high)]
-    n = len(stretches[0])
-    return defect.reshape(-1, n, defect.shape[1]).max(axis=0), np.any(moved, axis=0).reshape(-1, n).any(axis=0)
-
-
-def _stretches(asker: Any, now: Intervals, numbers: range) -> list[Intervals]:
-    """The intervals as they are for even tests; up to a random place inside for odd ones."""
-    inside = [n for n in numbers if n % 2]
-    high = [now.low + (now.high - now.low) * uniform(child_keys(now.key, 500 + n)) for n in inside]
-    flat = np.concatenate([*high, np.empty(0)])
-    f_high = asker.ask_path(np.tile(now.pair, len(inside)), flat).reshape(len(inside), len(now), len(asker.outputs))
-    shorter = {n: Intervals(now.pair, now.low, high[i], now.f_low, f_high[i], now.key) for i, n in enumerate(inside)}
-    return [shorter.get(n, now) for n in numbers]
-
-
-def _beside_a_jump(asker: Any, now: Intervals) -> list[Intervals]:
-    """Every interval up to just before, and to just behind, a place where the model jumps, found by bisection."""
-    before, behind, f_behind = now.low.copy(), now.high.copy(), now.f_high.copy()
-    for number in range(BISECTIONS if len(now) else 0):
-        middle = before + (0.4 + 0.2 * uniform(child_keys(now.key, 600 + number))) * (behind - before)
-        f_middle = asker.ask_path(now.pair, middle)
-        jumped = (f_middle != now.f_low).any(axis=1)
-        before = np.where(jumped, before, middle)
-        behind = np.where(jumped, middle, behind)
-        f_behind[jumped] = f_middle[jumped]
-    return [
-        Intervals(now.pair, now.low, before, now.f_low, now.f_low, now.key),
-        Intervals(now.pair, now.low, behind, now.f_low, f_behind, now.key),
-    ]
-
-
-def _add_defect(error: np.ndarray, done: Intervals, credits: np.ndarray, defect: np.ndarray) -> None:
-    """What the tests left unexplained counts as error of the players that were credited."""
-    np.add.at(error, done.pair, defect[:, None, :] * (credits != 0))
+def _rank_within(pair: np.ndarray) -> np.ndarray:
+    """How many entries of the same pair stand before each."""
+    order = np.argsort(pair, kind="stable")
+    rank = np.empty(len(pair), dtype=np.int64)
+    rank[order] = np.arange(len(pair)) - np.searchsorted(pair[order], pair[order])
+    return rank
 
 
 # --- ties ----------------------------------------------------------------------------------------------------------
 
 
 def _settle_ties(asker: Any, ties: Intervals, threshold: np.ndarray, values: np.ndarray, error: np.ndarray) -> None:
-    """Settle every tie in wider intervals that hold it at evenly spread places, and compare.
+    """Share what happens at once: across a slanted surface by its normal, and the rest by the Shapley value.
 
-    At a tie of axis-parallel crossings players have the same effects every time. At an oblique surface the effects
-    depend on where in the interval the path crosses: then the mean is returned, and nothing better than the size of
-    all shares is known of its error. What happens at one half has no place to be moved to.
+    What happens at one half is not looked at: it has no place of its own. Nor is what has a smooth part beside it.
     """
-    at_half = _is_at_half(asker, ties)
-    touching = _touch(ties) & ~at_half
-    _settle_as_found(asker, ties, at_half | touching, touching, threshold, values, error)
-    ties = ties[~(at_half | touching)]
-    around = [_around(asker, ties, number) for number in range(SETTLINGS)]
-    strange = np.any([_is_strange(asker, ties, wider, threshold[ties.pair]) for wider in around], axis=0)
-    _settle_as_found(asker, ties, strange, strange, threshold, values, error)
-    ties, around = ties[~strange], [wider[~strange] for wider in around]
-    settled = [settle(asker, wider, threshold[ties.pair]) for wider in around]
-    # It failed its tests, so players interact in it; if they seem not to, that depends on the place. (Beside a smooth
-    # part, tests fail by what a jump and a slope have to do with each other.)
-    oblique = np.all([one.is_additive() for one in settled], axis=0) & ~asker.moves_smoothly[ties.pair]
-    oblique |= np.any([one.differs_from(settled[0]) for one in settled], axis=0)
-    _add(asker, ties, settled, oblique, values, error)
+    ties = ties[_by_size(ties)]
+    rank = _rank_within(ties.pair)
+    settle_now = _is_at_half(asker, ties) | asker.moves_smoothly[ties.pair]
+    looked = ~settle_now & (rank < asker.remaining(ties.pair) // (10 * asker.moving[ties.pair].sum(axis=1) + 1))
+    looked[looked] = stands_alone(asker, ties[looked])
+    slanted = looked.copy()
+    slanted[looked] = looks_slanted(asker, ties[looked])
+    plane = slanted.copy()
+    plane[slanted], slanted[slanted] = _credit_surfaces(asker, ties[slanted], values, error)
+    settled = settle(asker, ties[~plane], threshold[ties.pair[~plane]])
+    # It failed its tests, so players interact in it; if they seem not to, it is none of the kinds known here.
+    doubtful = ~settle_now & (slanted | ~looked)
+    _add(asker, ties[~plane], settled, doubtful[~plane] | (settled.is_additive() & ~settle_now[~plane]), values, error)
 
 
-def _settle_as_found(
-    asker: Any,
-    ties: Intervals,
-    some: np.ndarray,
-    doubtful: np.ndarray,
-    threshold: np.ndarray,
-    values: np.ndarray,
-    error: np.ndarray,
-) -> None:
-    """Settle some of the ties in their own intervals."""
-    settled = settle(asker, ties[some], threshold[ties.pair[some]])
-    _add(asker, ties[some], [settled], doubtful[some], values, error)
+def _credit_surfaces(
+    asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Share jumps by the normals of their surfaces; returns which of them are planes, and which are slanted at all.
 
-
-def _is_strange(asker: Any, ties: Intervals, wider: Intervals, threshold: np.ndarray) -> np.ndarray:
-    """(n_ties,): the wider interval reaches into something else that moves the model."""
-    change = np.abs((wider.f_high - wider.f_low) - (ties.f_high - ties.f_low))
-    return (change > threshold).any(axis=1) & ~asker.moves_smoothly[ties.pair]
-
-
-def _touch(ties: Intervals) -> np.ndarray:
-    """Ties with another one right beside them: features that work against each other at an oblique crossing."""
-    order = np.lexsort((ties.low, ties.pair))
-    pair, low, high = ties.pair[order], ties.low[order], ties.high[order]
-    follows = np.append(False, (pair[1:] == pair[:-1]) & (low[1:] == high[:-1])) if len(ties) else np.zeros(0, bool)
-    touching = np.zeros(len(ties), dtype=bool)
-    touching[order] = follows | np.append(follows[1:], False)[: len(ties)]
-    return touching
+    What cannot be paid for is taken as slanted.
+    """
+    cost = (PLACES + 2) * asker.moving[jumps.pair].sum(axis=1) + 60
+    affordable = (_rank_within(jumps.pair) + 1) * cost <= asker.remaining(jumps.pair)
+    some = jumps[affordable]
+    shares, gap = shares_of_surface(asker, some)
+    flat = gap <= PLANE
+    jump = (some.f_high - some.f_low)[flat][:, None, :]
+    size = np.maximum(gap, FOUND)[flat][:, None] * (np.abs(shares[flat]) + FOUND * asker.moving[some.pair[flat]])
+    np.add.at(values, some.pair[flat], shares[flat][:, :, None] * jump)
+    np.add.at(error, some.pair[flat], size[:, :, None] * np.abs(jump))
+    plane, slanted = affordable.copy(), np.ones(len(jumps), dtype=bool)
+    plane[affordable] = flat
+    slanted[affordable] = ((shares != 0) & (np.abs(shares - 1.0) > PLANE)).any(axis=1)
+    return plane, slanted
 
 
 def _add(
-    asker: Any, ties: Intervals, settled: list[Settled], doubtful: np.ndarray, values: np.ndarray, error: np.ndarray
+    asker: Any, ties: Intervals, settled: Settled, doubtful: np.ndarray, values: np.ndarray, error: np.ndarray
 ) -> None:
-    """Add the mean of several settlings, with their errors and spread, and the size of all shares where in doubt."""
-    credits = np.stack([one.values for one in settled])
-    size = np.abs(credits).max(axis=0).sum(axis=1, keepdims=True) * asker.moving[ties.pair][:, :, None]
-    found = np.max([one.error for one in settled], axis=0) + credits.max(axis=0) - credits.min(axis=0)
-    np.add.at(values, ties.pair, credits.mean(axis=0))
-    np.add.at(error, ties.pair, found + size * doubtful[:, None, None])
+    """Add the shares of ties, with their errors, and the size of all shares where in doubt."""
+    size = np.abs(settled.values).sum(axis=1, keepdims=True) * asker.moving[ties.pair][:, :, None]
+    np.add.at(values, ties.pair, settled.values)
+    np.add.at(error, ties.pair, settled.error + size * doubtful[:, None, None])
 
 
-def _around(asker: Any, ties: Intervals, number: int) -> Intervals:
-    """The same ties in intervals REACH times as wide, placed in part `number` of SETTLINGS equal parts of the room."""
-    room = (REACH - 1.0) * (ties.high - ties.low)
-    place = (number + uniform(child_keys(ties.key, 7010 + number))) / SETTLINGS
-    low, high = np.maximum(ties.low - place * room, 0.0), np.minimum(ties.high + (1.0 - place) * room, 1.0)
-    ends = asker.ask_path(ties.pair, low), asker.ask_path(ties.pair, high)
-    return Intervals(ties.pair, low, high, *ends, child_keys(ties.key, 7020 + number))
+# --- slanted surfaces among what seemed to be explained ---
+
+
+def _slanted_after_all(asker: Any, found: _Found) -> Intervals:
+    """All jumps of the pairs in which one of the largest explained ones turns out to be slanted.
+
+    Just where such a surface is crossed, single players may seem to explain it.
+    """
+    jumping = (found.intervals.f_low != found.intervals.f_high).any(axis=1)
+    order = np.flatnonzero(jumping & ~asker.moves_smoothly[found.intervals.pair])
+    order = order[_by_size(found.intervals[order])]
+    some = found.intervals[order]
+    looked = (_rank_within(some.pair) < LOOKED_AT) & (asker.remaining(some.pair) >= LOOKED_AT * LOOK)
+    origin, jumps = located(asker, some[looked], NARROWEST["stepped"])
+    active = (found.effects[order[looked]] != 0).any(axis=2)[origin]
+    slanted = np.unique(jumps.pair[single_players_fail(asker, jumps, active)])
+    taken = found.take(np.isin(found.intervals.pair, slanted) & jumping)
+    return located(asker, taken, NARROWEST["stepped"])[1]
+
+
+def _by_size(jumps: Intervals) -> np.ndarray:
+    """The order in which the jumps of every pair go from large to small."""
+    return np.lexsort((-np.abs(jumps.f_high - jumps.f_low).max(axis=1, initial=0.0), jumps.pair))

@@ -37,6 +37,17 @@ class Intervals:
         self.pair, self.low, self.high = pair, low, high
         self.f_low, self.f_high, self.key = f_low, f_high, key
 
+    def cut_at(self, middle: np.ndarray, f_middle: np.ndarray, numbers: tuple[int, int]) -> list["Intervals"]:
+        """The parts below and above the middle; the numbers make the keys of both."""
+        below = Intervals(self.pair, self.low, middle, self.f_low, f_middle, child_keys(self.key, numbers[0]))
+        above = Intervals(self.pair, middle, self.high, f_middle, self.f_high, child_keys(self.key, numbers[1]))
+        return [below, above]
+
+    @classmethod
+    def none(cls, n_outputs: int) -> "Intervals":
+        ends, nothing = np.zeros((0, n_outputs)), np.zeros(0)
+        return cls(nothing.astype(np.int64), nothing, nothing, ends, ends, nothing.astype(np.uint64))
+
     def __len__(self) -> int:
         return len(self.pair)
 
@@ -57,6 +68,13 @@ class Intervals:
     def single_moves(self, asker: Any) -> tuple[np.ndarray, np.ndarray]:
         """(interval, player) of every player that moves in every interval."""
         return np.nonzero(asker.moving[self.pair])
+
+    def single_moves_alone(self, asker: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The intervals of single moves, and the mask (n, n_players) of who moves in each."""
+        which, player = self.single_moves(asker)
+        alone = np.zeros((len(which), asker.columns.n_players), dtype=bool)
+        alone[np.arange(len(which)), player] = True
+        return which, alone
 
     def increments(self, asker: Any, start: np.ndarray, f_start: np.ndarray) -> np.ndarray:
         """(n_intervals, n_players, n_outputs): change when one player leaves its side in the state `start`."""

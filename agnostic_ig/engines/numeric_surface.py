@@ -1,0 +1,135 @@
+"""Jumps across slanted surfaces: nearest neighbours, votes, hard labels, trees behind a projection.
+
+Where the path crosses a surface {D = 0} with normal n, player j has the share ``s_j = d_j n_j / sum_k d_k n_k`` of the
+jump (d = x - b). From a place a distance delta before the crossing, moving player j alone crosses the same surface
+after ``r_j = delta / s_j``; so shares are found by bisection along each player's own way, backwards too, for there are
+negative shares. From closer by, it must be crossed sooner in proportion: what is not belongs to another surface. And
+shares must add up to one: where they do not, the surface is no plane there.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines.numeric_tie import Intervals
+from agnostic_ig.numerics.hashing import child_keys, uniform
+
+__all__ = ["PLACES", "PLANE", "located", "looks_slanted", "shares_of_surface", "single_players_fail", "stands_alone"]
+
+BEFORE = 20.0  # how far before a jump its surface is looked at, in widths of its interval
+LATE = 50.0  # how far players are moved alone to see whether they cross the surface later, in units of this
+NEAR = {np.float64: 1e-7, np.float32: 1e-5}  # how far before a jump shares are measured, in units of the path
+CLOSER = 8.0  # and how many times closer they are checked
+FAR = 1e5  # how far a player is moved alone, in units of NEAR; smaller shares than 1 / FAR count as none
+SAME = 0.02  # what counts as the value behind the surface, relative to the jump
+PLACES = 28  # bisections of log(r), which leave r known to 1e-7
+PLANE = 1e-3  # how far shares may be from adding up to one
+
+
+def located(asker: Any, intervals: Intervals, width: float) -> tuple[np.ndarray, Intervals]:
+    """Every jump of the path inside the intervals, as far as their ends tell, in intervals of at most this width.
+
+    Returns, too, in which of the intervals it is.
+    """
+    origin, found = np.arange(len(intervals)), []
+    while len(intervals):
+        open_ones = (intervals.f_low != intervals.f_high).any(axis=1)
+        narrow = open_ones & (intervals.high - intervals.low <= width)
+        found.append((origin[narrow], intervals[narrow]))
+        origin, intervals = origin[open_ones & ~narrow], intervals[open_ones & ~narrow]
+        share = 0.4 + 0.2 * uniform(child_keys(intervals.key, 8001))
+        middle = intervals.low + share * (intervals.high - intervals.low)
+        f_middle = asker.ask_path(intervals.pair, middle)
+        origin = np.tile(origin, 2)
+        intervals = Intervals.joined(intervals.cut_at(middle, f_middle, (8002, 8003)))
+    found.append((origin, intervals))
+    return np.concatenate([one[0] for one in found]), Intervals.joined(one[1] for one in found)
+
+
+def single_players_fail(asker: Any, jumps: Intervals, active: np.ndarray) -> np.ndarray:
+    """(n_jumps,): none of the active players (n_jumps, n_players), moved alone, crosses just where the path does."""
+    which, player = np.nonzero(active)
+    groups = np.zeros((len(which), active.shape[1]), dtype=bool)
+    groups[np.arange(len(which)), player] = True
+    start = np.maximum(jumps.low - BEFORE * (jumps.high - jumps.low), 0.0)
+    soon, now = _behind_at(asker, jumps, which, groups, start, [jumps.low, jumps.high])
+    holds = ~stands_alone(asker, jumps)
+    np.logical_or.at(holds, which, now & ~soon)
+    return ~holds
+
+
+def stands_alone(asker: Any, jumps: Intervals) -> np.ndarray:
+    """(n_jumps,): nothing else happens shortly before it on the path."""
+    start = np.maximum(jumps.low - BEFORE * (jumps.high - jumps.low), 0.0)
+    size = np.abs(jumps.f_high - jumps.f_low).max(axis=1)
+    return np.abs(asker.ask_path(jumps.pair, start) - jumps.f_low).max(axis=1) <= SAME * size
+
+
+def looks_slanted(asker: Any, jumps: Intervals) -> np.ndarray:
+    """(n_jumps,): a player, moved alone, is behind the surface too soon, too late, or by moving back.
+
+    Crossings of one player, or of several at one place, happen just where the path has them.
+    """
+    which, groups = jumps.single_moves_alone(asker)
+    start = np.maximum(jumps.low - BEFORE * (jumps.high - jumps.low), 0.0)
+    far = LATE * BEFORE * (jumps.high - jumps.low)
+    ends = [jumps.low, jumps.high, np.minimum(start + far, 1.0), np.maximum(start - far, 0.0)]
+    soon, now, late, back = _behind_at(asker, jumps, which, groups, start, ends)
+    slanted = np.zeros(len(jumps), dtype=bool)
+    np.logical_or.at(slanted, which, (soon & (start < jumps.low)[which]) | (late & ~now) | back)
+    return slanted & (jumps.f_low != jumps.f_high).any(axis=1)
+
+
+def _behind_at(
+    asker: Any, jumps: Intervals, which: np.ndarray, groups: np.ndarray, start: np.ndarray, ends: list[np.ndarray]
+) -> np.ndarray:
+    """(n_ends, n_groups): groups[i], moved alone from start to an end, is behind jump which[i]."""
+    n = len(ends)
+    moved_to = np.concatenate([end[which] for end in ends])
+    answers = asker.ask(np.tile(jumps.pair[which], n), np.tile(start[which], n), moved_to, np.tile(groups, (n, 1)))
+    return _is_behind(jumps, np.tile(which, n), answers).reshape(n, -1)
+
+
+def _is_behind(jumps: Intervals, which: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """(n,): the answers are those behind the jump."""
+    jump = np.abs(jumps.f_high - jumps.f_low).max(axis=1)
+    return np.abs(answers - jumps.f_high[which]).max(axis=1) <= SAME * jump[which]
+
+
+def shares_of_surface(asker: Any, jumps: Intervals) -> tuple[np.ndarray, np.ndarray]:
+    """(n_jumps, n_players) shares of the jump, and (n_jumps,) by how much they fail to add up to one."""
+    crossing = _crossing(asker, jumps)
+    near = np.minimum(NEAR[asker.precision], crossing)
+    row, groups = jumps.single_moves_alone(asker)
+
+    def is_behind(some: np.ndarray, way: np.ndarray, closer: float = 1.0) -> np.ndarray:
+        at = (crossing - near / closer)[row[some]]
+        answers = asker.ask(jumps.pair[row[some]], at, np.clip(at + way, 0.0, 1.0), groups[some])
+        return _is_behind(jumps, row[some], answers)
+
+    everyone, far = np.arange(len(row)), near[row] * FAR
+    forward, backward = is_behind(everyone, far), is_behind(everyone, -far)
+    some, sign = np.flatnonzero(forward | backward), np.where(forward, 1.0, -1.0)[forward | backward]
+    low, high = np.log(near[row[some]] / 100.0), np.log(far[some])
+    for _ in range(PLACES):
+        middle = 0.5 * (low + high)
+        behind = is_behind(some, sign * np.exp(middle))
+        low, high = np.where(behind, low, middle), np.where(behind, middle, high)
+    way = sign * np.exp(0.5 * (low + high))
+    same = is_behind(some, way / CLOSER * 1.01, CLOSER) & ~is_behind(some, way / CLOSER * 0.99, CLOSER)
+    shares = np.zeros((len(jumps), asker.columns.n_players))
+    shares[row[some][same], np.argmax(groups[some[same]], axis=1)] = (near[row[some]] / way)[same]
+    return shares, np.abs(shares.sum(axis=1) - 1.0)
+
+
+def _crossing(asker: Any, jumps: Intervals) -> np.ndarray:
+    """Where exactly the path crosses: the middle between the last places before and behind."""
+    low, high = jumps.low.copy(), jumps.high.copy()
+    everyone = np.arange(len(jumps))
+    while len(jumps) and (high - low).max() > 2e-15:
+        middle = 0.5 * (low + high)
+        if ((middle <= low) | (middle >= high)).all():
+            break
+        behind = _is_behind(jumps, everyone, asker.ask_path(jumps.pair, middle))
+        low, high = np.where(behind, low, middle), np.where(behind, middle, high)
+    return 0.5 * (low + high)
