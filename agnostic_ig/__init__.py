@@ -11,23 +11,27 @@ from agnostic_ig._version import __version__
 # public name -> module that defines it; None: the name is a submodule
 _PUBLIC = {
     "Explanation": "agnostic_ig.results",
+    "GradientResult": "agnostic_ig.results.gradient_result",
     "IntegratedGradients": "agnostic_ig.methods.integrated_gradients",
     "ReasonCode": "agnostic_ig.results",
     "baselines": None,
     "datasets": None,
     "exceptions": None,
+    "gradient": "agnostic_ig.methods.gradient",
     "inspect_model": "agnostic_ig.methods.inspection",
     "load_explanation": "agnostic_ig.results",
 }
 
 __all__ = [
     "Explanation",
+    "GradientResult",
     "IntegratedGradients",
     "ReasonCode",
     "__version__",
     "baselines",
     "datasets",
     "exceptions",
+    "gradient",
     "inspect_model",
     "load_explanation",
 ]
