@@ -39,7 +39,9 @@ class Asker:
         self.n_evaluations = np.zeros(len(block), dtype=np.int64)
         self._black_box = black_box
         self.size = np.abs(np.concatenate([self.f_x, self.f_b], axis=1)).max(axis=1)  # (n_pairs,): largest output seen
+        self.noise = np.zeros(len(block))  # standard deviation of the model's noise, relative to its size
         self.moving = self._moving_players()
+        self.steepest = np.zeros((*self.moving.shape, len(outputs)))  # largest mean slope of a player on any panel
         self.jumps_at_half = self._half_jumpers()
         self.moves_smoothly = np.zeros(len(block), dtype=bool)  # a minute step along the path moves the model
 
@@ -113,7 +115,7 @@ class NumericEngine:
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         """Attributions of all pairs, with an error estimate for every value."""
         from agnostic_ig.engines.numeric_jump import refine
-        from agnostic_ig.engines.numeric_smooth import integrate
+        from agnostic_ig.engines.numeric_mixed import integrate
 
         budget = settings.max_evaluations or BUDGETS[settings.thoroughness]
         asker = Asker(self.black_box, block, columns, outputs, budget)
@@ -122,12 +124,8 @@ class NumericEngine:
         open_pairs = np.flatnonzero(asker.moving.any(axis=1))
         moves = self._moves_smoothly(asker, open_pairs)
         asker.moves_smoothly[open_pairs] = moves
-        smooth, smooth_error, rest = integrate(asker, open_pairs[moves], settings.tol)
-        stepped = np.sort(np.concatenate([open_pairs[~moves], rest]))
-        refine(asker, stepped, settings, values, error)
-        better = (smooth_error.sum(axis=1) < error.sum(axis=1)).all(axis=1)
-        better[np.setdiff1d(open_pairs[moves], rest)] = True
-        values[better], error[better] = smooth[better], smooth_error[better]
+        unpaid = integrate(asker, open_pairs[moves], settings, values, error)
+        refine(asker, np.sort(np.concatenate([open_pairs[~moves], unpaid])), settings, values, error)
         return PairAnswer(values, error, None, asker.n_evaluations, _converged(values, error, settings.tol))
 
     @staticmethod
@@ -153,7 +151,7 @@ class NumericEngine:
         return PAIRS_PER_BATCH
 
 
-SCANNED = 16
+SCANNED = 8
 SCAN_STEP = 1e-7
 
 

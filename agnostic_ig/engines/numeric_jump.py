@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._contract import Settings
+from agnostic_ig.engines.numeric_breaks import NARROW
 from agnostic_ig.engines.numeric_groups import GroupTests, check_ends, explain
 from agnostic_ig.engines.numeric_surface import (
     PLACES,
@@ -31,11 +32,11 @@ from agnostic_ig.engines.numeric_surface import (
 from agnostic_ig.engines.numeric_tie import NOTHING, Intervals, Settled, half_and_half, settle
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["narrowest", "no_change", "refine", "settle_at_half"]
+__all__ = ["by_size", "narrowest", "no_change", "rank_within", "refine", "settle_at_half", "share_jumps"]
 
 # Width of intervals that are cut no further. Stepped models may round to float32, which moves crossings that coincide
 # in decimals apart by about 1e-7; a model that moves with every minute step does not.
-NARROWEST = {"stepped": 5e-7, "mixed": 1e-8}
+NARROWEST = {"stepped": 5e-7, "mixed": NARROW}
 LOOK = 80  # model rows that this may cost for one of them
 LOOKED_AT = 2  # explained jumps of a pair that are looked at for slanted surfaces
 FOUND = 3e-7  # how finely shares of a slanted surface are known
@@ -56,6 +57,8 @@ EFFORTS = {
     "standard": Effort(48, 1 / 80, GroupTests(ends=4, inside=3, again=16)),
     "thorough": Effort(256, 1 / 256, GroupTests(ends=12, inside=4, again=24)),
 }
+DRIFT = 50.0  # how steep a smooth part may be that moves on across the interval of a jump
+AT_A_JUMP = GroupTests(ends=3, inside=0, again=0)  # of a known place: nothing else is near
 EQUAL = 1e-9  # sizes of jumps that count as equal, relative
 
 
@@ -77,6 +80,23 @@ def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray
         waiting = Intervals.joined([waiting, _cut(asker, failed[~narrow])])
     ties = Intervals.joined([ties, _slanted_after_all(asker, found)])
     found.credit(values, error)
+    _settle_ties(asker, ties, threshold, values, error)
+
+
+def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray) -> None:
+    """Add what jumps in narrow intervals credit, the largest of every pair first, as far as its budget goes."""
+    threshold, n_moving = no_change(asker), asker.moving.sum(axis=1)
+    ties, queue = Intervals.none(len(asker.outputs)), jumps[by_size(jumps)]
+    cost = AT_A_JUMP.cost(n_moving) + 2 * n_moving
+    while len(queue):
+        kept = 2 * n_moving * np.bincount(ties.pair, minlength=len(n_moving))
+        can = (asker.remaining(np.arange(len(n_moving))) - kept) // cost
+        affordable = rank_within(queue.pair) < can[queue.pair]
+        now, queue = queue[affordable], queue[~affordable & (can[queue.pair] > 0)]
+        explained, effects, defect = explain(asker, now, threshold[now.pair], AT_A_JUMP)
+        np.add.at(values, now.pair[explained], effects[explained])
+        np.add.at(error, now.pair[explained], defect[explained][:, None, :] * (effects[explained] != 0))
+        ties = Intervals.joined([ties, now[~explained]])
     _settle_ties(asker, ties, threshold, values, error)
 
 
@@ -130,7 +150,7 @@ class _Found:
     def _affordable(self, failed: np.ndarray) -> np.ndarray:
         """Failed intervals that can be cut and closed; the others keep their effects, all of them as defect, too."""
         pair = np.where(failed, self.intervals.pair, len(self._asker.block))
-        rank = _rank_within(pair)
+        rank = rank_within(pair)
         cost = 4 * self._asker.moving.sum(axis=1) + 1
         can = self._asker.remaining(self.intervals.pair) // cost[self.intervals.pair]
         left = failed & (rank >= can)
@@ -175,7 +195,8 @@ def narrowest(asker: Any) -> np.ndarray:
 def no_change(asker: Any) -> np.ndarray:
     """(n_pairs, n_outputs): differences of the model that count as none, by what has been seen of it so far."""
     change = np.abs(asker.f_x - asker.f_b)
-    return NOTHING * np.maximum(change, 0.01 * asker.size[:, None]) + 1e-300
+    drift = DRIFT * NARROW * asker.moves_smoothly[:, None]
+    return (NOTHING + drift) * np.maximum(change, 0.01 * asker.size[:, None]) + 1e-300
 
 
 # --- cutting -------------------------------------------------------------------------------------------------------
@@ -240,12 +261,12 @@ def _affordable(
     can = np.maximum(free, 0) // cost
     narrowest_first = np.lexsort((waiting.low, waiting.high - waiting.low, waiting.pair))
     waiting = waiting[narrowest_first]
-    now = _rank_within(waiting.pair) < can[waiting.pair]
+    now = rank_within(waiting.pair) < can[waiting.pair]
     spent = can[waiting.pair] == 0
     return waiting[now], waiting[~now & ~spent], waiting[spent]
 
 
-def _rank_within(pair: np.ndarray) -> np.ndarray:
+def rank_within(pair: np.ndarray) -> np.ndarray:
     """How many entries of the same pair stand before each."""
     order = np.argsort(pair, kind="stable")
     rank = np.empty(len(pair), dtype=np.int64)
@@ -261,8 +282,8 @@ def _settle_ties(asker: Any, ties: Intervals, threshold: np.ndarray, values: np.
 
     What happens at one half is not looked at: it has no place of its own. Nor is what has a smooth part beside it.
     """
-    ties = ties[_by_size(ties)]
-    rank = _rank_within(ties.pair)
+    ties = ties[by_size(ties)]
+    rank = rank_within(ties.pair)
     settle_now = _is_at_half(asker, ties) | asker.moves_smoothly[ties.pair]
     looked = ~settle_now & (rank < asker.remaining(ties.pair) // (10 * asker.moving[ties.pair].sum(axis=1) + 1))
     looked[looked] = stands_alone(asker, ties[looked])
@@ -284,7 +305,7 @@ def _credit_surfaces(
     What cannot be paid for is taken as slanted.
     """
     cost = (PLACES + 2) * asker.moving[jumps.pair].sum(axis=1) + 60
-    affordable = (_rank_within(jumps.pair) + 1) * cost <= asker.remaining(jumps.pair)
+    affordable = (rank_within(jumps.pair) + 1) * cost <= asker.remaining(jumps.pair)
     some = jumps[affordable]
     shares, gap = shares_of_surface(asker, some)
     flat = gap <= PLANE
@@ -317,9 +338,9 @@ def _slanted_after_all(asker: Any, found: _Found) -> Intervals:
     """
     jumping = (found.intervals.f_low != found.intervals.f_high).any(axis=1)
     order = np.flatnonzero(jumping & ~asker.moves_smoothly[found.intervals.pair])
-    order = order[_by_size(found.intervals[order])]
+    order = order[by_size(found.intervals[order])]
     some = found.intervals[order]
-    looked = (_rank_within(some.pair) < LOOKED_AT) & (asker.remaining(some.pair) >= LOOKED_AT * LOOK)
+    looked = (rank_within(some.pair) < LOOKED_AT) & (asker.remaining(some.pair) >= LOOKED_AT * LOOK)
     origin, jumps = located(asker, some[looked], NARROWEST["stepped"])
     active = (found.effects[order[looked]] != 0).any(axis=2)[origin]
     slanted = np.unique(jumps.pair[single_players_fail(asker, jumps, active)])
@@ -327,6 +348,6 @@ def _slanted_after_all(asker: Any, found: _Found) -> Intervals:
     return located(asker, taken, NARROWEST["stepped"])[1]
 
 
-def _by_size(jumps: Intervals) -> np.ndarray:
+def by_size(jumps: Intervals) -> np.ndarray:
     """The order in which the jumps of every pair go from large to small."""
     return np.lexsort((-np.abs(jumps.f_high - jumps.f_low).max(axis=1, initial=0.0), jumps.pair))

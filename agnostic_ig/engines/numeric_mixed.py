@@ -1,0 +1,137 @@
+"""Paths along which the model moves all the time: smooth ones, kinked ones, and smooth ones with jumps.
+
+A smooth path is one panel. If its slope is smooth although it jumps, as in a sum of a smooth and a stepped model,
+single features are still integrated over the whole of it; else over the panels between its breaks. Jumps are
+shared like those of stepped models.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines._contract import Settings
+from agnostic_ig.engines.numeric_breaks import BLURRED, NARROW, STEP, Breaks, find_breaks
+from agnostic_ig.engines.numeric_jump import settle_at_half, share_jumps
+from agnostic_ig.engines.numeric_smooth import MAX_ORDER, NOISY, integrate_panels, measure_noise, scan
+from agnostic_ig.engines.numeric_tie import Intervals
+from agnostic_ig.numerics.hashing import child_keys
+
+__all__ = ["integrate"]
+
+FADED = 0.03  # what coefficients of the path must fade to, relative to tol and the scale of the model
+SLOPE_NOISE = 1e-7  # and of its slope, which is a difference over a minute step
+SHORT = (4, 8, 16)  # pieces of the scans of short panels
+NEARBY = 30.0  # what the scan of a panel between breaks may see of them, in units of what is looked for
+LOST = MAX_ORDER // 4  # order of the rule where no scan told one
+WHOLE, BETWEEN = (3, 24), (2, 10)  # nodes beyond those of the degree, and at most: more would not help at a break
+
+
+def integrate(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Add the attributions of the pairs to values, and their errors; returns the pairs that it cannot pay for."""
+    if len(pairs) == 0:
+        return pairs
+    measure_noise(asker, pairs)
+    scale = np.maximum(np.abs(asker.f_x - asker.f_b), 0.01 * asker.size[:, None]) + 1e-300
+    limit = np.maximum(FADED * settings.tol * scale, BLURRED * (asker.noise * asker.size)[:, None])
+    panels = _whole_paths(asker, pairs, values, error)
+    degree = scan(asker, panels, limit[panels.pair])
+    degree[(degree < 0) & (asker.noise[panels.pair] > NOISY)] = 2 * LOST  # breaks would drown in the noise
+    broken = np.isin(panels.pair, panels.pair[degree < 0])
+    paid = integrate_panels(asker, panels[~broken], degree[~broken], settings.tol, values, error)
+    unpaid = np.unique(panels.pair[~broken][~paid])
+    values[unpaid] = error[unpaid] = 0.0
+    _broken_paths(asker, panels[broken], settings, limit, values, error)
+    _add_gap(asker, np.setdiff1d(panels.pair[~broken], unpaid), values, error, 2.0)
+    _add_gap(asker, np.unique(panels.pair[broken]), values, error, np.inf)
+    return unpaid
+
+
+def _whole_paths(asker: Any, pairs: np.ndarray, values: np.ndarray, error: np.ndarray) -> Intervals:
+    """The path of every pair; both halves, and what happens between them credited, where something moves at one half."""
+    jumping = asker.jumps_at_half[pairs]
+    some, rest = pairs[jumping], pairs[~jumping]
+    at_half, doubt = settle_at_half(asker, some)
+    values[some] += at_half
+    error[some] += doubt
+    pair = np.concatenate([rest, some, some])
+    below, above = np.full(len(some), 0.5 - NARROW / 2), np.full(len(some), 0.5 + NARROW / 2)
+    low = np.concatenate([np.zeros(len(rest) + len(some)), above])
+    high = np.concatenate([np.ones(len(rest)), below, np.ones(len(some))])
+    f_low, f_high = asker.f_b[pair], asker.f_x[pair]
+    f_low[low > 0.0] = asker.ask_path(some, above)
+    f_high[high < 1.0] = asker.ask_path(some, below)
+    return Intervals(pair, low, high, f_low, f_high, child_keys(asker.block.seeds[pair], (low > 0.0).astype(np.int64)))
+
+
+def _broken_paths(
+    asker: Any, panels: Intervals, settings: Settings, limit: np.ndarray, values: np.ndarray, error: np.ndarray
+) -> None:
+    """Jumps by what single players do there, and quadrature of what is smooth."""
+    if len(panels) == 0:
+        return
+    of_slopes = _scan_slopes(asker, panels, limit)
+    additive = ~np.isin(panels.pair, panels.pair[of_slopes < 0])
+    breaks, between, degree = _find_twice(asker, panels, limit)
+    between, degree = between[some := ~np.isin(between.pair, panels.pair[additive])], degree[some]
+    for part, told, orders in (
+        (panels[additive], of_slopes[additive] + 1, WHOLE), (between, degree, BETWEEN)
+    ):  # fmt: skip
+        paid = integrate_panels(asker, part, told, settings.tol, values, error, *orders)
+        _guess(asker, part[~paid], error)
+    share_jumps(asker, breaks.intervals[breaks.jumps], values, error)
+
+
+def _find_twice(asker: Any, panels: Intervals, limit: np.ndarray) -> tuple[Breaks, Intervals, np.ndarray]:
+    """Breaks, the panels between them, and their degrees; panels that are not smooth yet are searched once more."""
+    breaks = find_breaks(asker, panels, limit, asker.budget // 2)
+    between = _between(asker, panels, breaks)
+    degree = scan(asker, between, NEARBY * limit[between.pair], SHORT)
+    rough = degree < 0
+    more = find_breaks(asker, between[rough], limit, asker.budget // 2)
+    parts = _between(asker, between[rough], more)
+    of_parts = scan(asker, parts, NEARBY * limit[parts.pair], SHORT)
+    degree = np.append(degree[~rough], np.where(of_parts < 0, SHORT[-1], of_parts))
+    return breaks.joined(more), Intervals.joined([between[~rough], parts]), degree
+
+
+def _guess(asker: Any, panels: Intervals, error: np.ndarray) -> None:
+    """Panels that could not be paid for are worth no more than the steepest ones that were."""
+    np.add.at(error, panels.pair, asker.steepest[panels.pair] * (panels.high - panels.low)[:, None, None])
+
+
+def _scan_slopes(asker: Any, panels: Intervals, limit: np.ndarray) -> np.ndarray:
+    """(n,): degree of the slope along whole panels, -1 where it is not smooth."""
+
+    def slope(pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        step = np.where(alpha < 0.5, STEP, -STEP)
+        return (asker.ask_path(pair, alpha + step) - asker.ask_path(pair, alpha)) / step[:, None]
+
+    ends = slope(panels.pair, panels.low), slope(panels.pair, panels.high)
+    steep = np.abs(np.stack(ends)).max(axis=0)
+    of_slope = Intervals(panels.pair, panels.low, panels.high, *ends, panels.key)
+    noise = SLOPE_NOISE * steep + (BLURRED * asker.noise * asker.size / STEP)[panels.pair, None]
+    allowed = np.maximum(limit[panels.pair], noise)
+    return scan(asker, of_slope, allowed, of=slope)
+
+
+def _between(asker: Any, panels: Intervals, breaks: Breaks) -> Intervals:
+    """What of the panels lies between breaks."""
+    cuts = breaks.intervals[np.isin(breaks.intervals.pair, panels.pair)]
+    pair = np.concatenate([panels.pair, cuts.pair])
+    low, high = np.concatenate([panels.low, cuts.high]), np.concatenate([panels.high, cuts.low])
+    f_low, f_high = np.concatenate([panels.f_low, cuts.f_high]), np.concatenate([panels.f_high, cuts.f_low])
+    starts, ends = np.lexsort((low, pair)), np.lexsort((high, pair))
+    keys = child_keys(asker.block.seeds[pair[starts]], low[starts].view(np.uint64))
+    between = Intervals(pair[starts], low[starts], high[ends], f_low[starts], f_high[ends], keys)
+    return between[between.high > between.low]
+
+
+def _add_gap(asker: Any, pairs: np.ndarray, values: np.ndarray, error: np.ndarray, times: float) -> None:
+    """What is missing from completeness is error, too, and nobody knows whose.
+
+    On smooth paths it is shared by all features, and a player has `times` an equal share of it; on broken ones it may
+    be a jump that was not seen, and all of it be of one feature.
+    """
+    gap = np.abs(values[pairs].sum(axis=1) - (asker.f_x - asker.f_b)[pairs])
+    moving = asker.moving[pairs][:, :, None]
+    error[pairs] += np.minimum(times / moving.sum(axis=1, keepdims=True), 1.0) * gap[:, None, :] * moving
