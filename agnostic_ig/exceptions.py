@@ -16,6 +16,7 @@ __all__ = [
     "MissingDependencyError",
     "ModelError",
     "ModelOutputError",
+    "NoiseWarning",
     "UnsafeFileError",
 ]
 
@@ -66,6 +67,10 @@ class CompletenessWarning(AgnosticIGWarning):
 
 class DurationWarning(AgnosticIGWarning):
     """The call will take more than a minute; the message says how long, and what would make it shorter."""
+
+
+class NoiseWarning(AgnosticIGWarning):
+    """The model gives different answers to the same question; attributions are no better than that."""
 
 
 class EngineWarning(AgnosticIGWarning):

@@ -1,90 +1,385 @@
-"""The numeric engine against exact answers: model rows, error and coverage.
+"""The numeric engine against exact answers and peers: model rows, error, coverage, sharpness, overhead.
 
-    python -m benchmarks.numeric
+    python -m benchmarks.numeric [--models "RBF SVC" ...] [--dimensions 10 30 100] [--rows 2500] [--peers] [--overhead]
 
-Every model is handed over as a plain function. Exact answers: the structural engine for trees, 60-node Gauss-Legendre
-of the analytic gradient for the RBF machine. Model rows are counted inside the function. Coverage:
-|error| <= error_estimate + 1e-12 * sum of absolute values.
+Every model is handed over as a plain function that counts the rows it is asked for, and is explained at default
+settings against the mean of its training rows. Errors are relative L1 errors of a row against an exact answer that
+does not come from the numeric engine (`benchmarks.numeric_oracles`). Data: make_classification(3000, d,
+n_informative=d//2+1, random_state=d); the first 2,000 rows train, 20 rows from --rows on are explained.
 """
 
+import argparse
+import re
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
 
 import numpy as np
 from sklearn.datasets import make_classification
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.svm import SVC
+from sklearn.ensemble import RandomForestClassifier
 
-from agnostic_ig import IntegratedGradients
+from agnostic_ig import Explanation, IntegratedGradients
 from agnostic_ig.exceptions import BudgetWarning
+from benchmarks.numeric_oracles import MODELS, Case, Function, of_corners, probability
 
-N_ROWS = 20
-MODELS = {
-    "HistGB 100": lambda: HistGradientBoostingClassifier(max_iter=100, random_state=0),
-    "RF 100, depth 8": lambda: RandomForestClassifier(100, max_depth=8, random_state=0),
-    "RF 100, full depth": lambda: RandomForestClassifier(100, random_state=0),
-    "RBF SVC": lambda: SVC(),
+N_TRAIN, N_ROWS, PEER_ROWS, OVERHEAD_REPEATS = 2000, 20, 5, 5
+TOL = 1e-6  # the default of IntegratedGradients
+ROUNDING = 1e-12  # of a row's summed absolute values: what no error estimate has to cover
+
+
+BINARY = "binary forest"
+# Model rows and error asked for at d = 30.
+ASKED = {
+    "HistGB 100, margin": "2,200",
+    "HistGB 100, probability": "2,200",
+    "RF 100, depth 8": "2,400",
+    "RF 100, full depth": "10,000",
+    "RBF SVC": "400",
+    "tanh net": "1,000",
+    "ReLU net": "12,000 at 1e-4",
+    "SVC and forest": "8,000 at 1e-4",
 }
 
 
-def counted(function: Callable[[np.ndarray], np.ndarray], seen: list[int]) -> Callable[[np.ndarray], np.ndarray]:
-    """The same function, adding the rows it was asked for to seen[0]."""
-
-    def ask(X: np.ndarray) -> np.ndarray:
-        seen[0] += len(X)
-        return function(X)
-
-    return ask
+@cache
+def data(n_features: int) -> tuple[np.ndarray, np.ndarray]:
+    return make_classification(3000, n_features, n_informative=n_features // 2 + 1, random_state=n_features)
 
 
-def exact_values(model: object, baseline: np.ndarray, X: np.ndarray) -> np.ndarray:
-    """Integrated Gradients that do not come from the numeric engine."""
-    if not isinstance(model, SVC):
-        return IntegratedGradients(model, baseline, engine="exact").explain(X).values
-    nodes, weights = np.polynomial.legendre.leggauss(60)
-    values = np.zeros_like(X)
-    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
-        values += weight * (X - baseline) * rbf_gradient(model, baseline + node * (X - baseline))
+@cache
+def fitted(name: str, n_features: int) -> Case:
+    X, y = data(n_features)
+    return MODELS[name](X[:N_TRAIN], y[:N_TRAIN])
+
+
+class Counted:
+    """The same function, counting the rows it is asked for."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.rows = 0
+
+    def __call__(self, Z: np.ndarray) -> np.ndarray:
+        self.rows += len(Z)
+        return self.function(Z)
+
+
+def exact(case: Case, baseline: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """The truth, after a look at its own completeness."""
+    values, ends = case.truth(baseline, rows), case.function(np.vstack([rows, baseline]))
+    gap = np.abs(values.sum(axis=1) - (ends[:-1].astype(float) - ends[-1])) / np.abs(values).sum(axis=1)
+    if gap.max() > (1e-5 if ends.dtype == np.float32 else 1e-11):
+        raise SystemExit(f"the exact answer is not complete: {gap.max():.1e}")
     return values
 
 
-def rbf_gradient(model: SVC, Z: np.ndarray) -> np.ndarray:
-    """Gradient of sum_k c_k exp(-gamma |z - s_k|^2)."""
-    gamma = 1.0 / (model.n_features_in_ * model.shape_fit_variance_)
-    apart = Z[:, None, :] - model.support_vectors_[None, :, :]
-    kernel = np.exp(-gamma * (apart**2).sum(axis=2))
-    return np.einsum("k,nk,nkj->nj", -2.0 * gamma * model.dual_coef_[0], kernel, apart)
+def explained(function: Function, baseline: np.ndarray, rows: np.ndarray) -> tuple[Explanation, np.ndarray]:
+    """The explanation and which rows were said not to reach `tol`; ends the run where rows are miscounted."""
+    counted = Counted(function)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        e = IntegratedGradients(counted, baseline, progress=False).explain(rows)
+    if int(e.n_evaluations.sum()) + e.n_shared_evaluations != counted.rows:
+        raise SystemExit(f"rows said: {e.n_evaluations.sum()} + {e.n_shared_evaluations}, seen: {counted.rows}")
+    return e, said_rows(e, [str(w.message) for w in heard if issubclass(w.category, BudgetWarning)])
 
 
-def measure(name: str, n_features: int) -> None:
-    """One line of the table."""
-    X, y = make_classification(3000, n_features, n_informative=n_features // 2 + 1, random_state=n_features)
-    model = MODELS[name]().fit(X[:2000], y[:2000])
-    if isinstance(model, SVC):
-        model.shape_fit_variance_ = X[:2000].var()
-    response = model.decision_function if isinstance(model, SVC) else lambda Z: model.predict_proba(Z)[:, 1]
-    baseline, rows, seen = X[:2000].mean(axis=0), X[2000 : 2000 + N_ROWS], [0]
-    wanted = exact_values(model, baseline, rows)
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always", BudgetWarning)
-        e = IntegratedGradients(counted(response, seen), baseline, progress=False).explain(rows)
-    if int(e.n_evaluations.sum()) + e.n_shared_evaluations != seen[0]:
-        raise SystemExit(f"rows said: {e.n_evaluations.sum()} + {e.n_shared_evaluations}, seen: {seen[0]}")
-    size = np.abs(wanted).sum(axis=1)
-    error = np.abs(e.values - wanted)
-    relative = error.sum(axis=1) / size
-    covered = (error <= e.error_estimate + 1e-12 * size[:, None]).mean()
-    figures = f"{np.median(e.n_evaluations):,.0f} | {np.median(relative):.0e} | {relative.max():.0e}"
-    right = f"{(relative <= 1e-6).sum()}/{N_ROWS} | {100 * covered:.1f} %"
-    print(f"| {name} | {n_features} | {figures} | {right} | {len(said)} |")
+def said_rows(e: Explanation, messages: list[str]) -> np.ndarray:
+    """Rows that a BudgetWarning is about: it tells how many, and they must be those whose estimate is above `tol`."""
+    above = e.error_estimate.sum(axis=1) > TOL * np.abs(e.values).sum(axis=1)
+    said = sum(int(re.match(r"(\d+) of \d+ rows did not reach", message)[1]) for message in messages)
+    if said != above.sum():
+        raise SystemExit(f"rows said not to reach tol: {said}, estimates above it: {above.sum()}")
+    return above
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one model of one width gave on all rows."""
+
+    name: str
+    n_features: int
+    asked: str
+    n_evaluations: np.ndarray  # (n,)
+    size: np.ndarray  # (n,): summed absolute exact values
+    error: np.ndarray  # (n, d)
+    estimate: np.ndarray  # (n, d)
+    said: np.ndarray  # (n,): rows with a BudgetWarning
+
+    def accuracy(self) -> list[str]:
+        """Cells of the first table."""
+        relative, promised = self.error.sum(axis=1) / self.size, self.estimate.sum(axis=1) / self.size
+        wrong = relative > TOL
+        silent, understated = wrong & ~self.said, wrong & self.said & (relative > promised)
+        return [
+            f"{np.median(self.n_evaluations):,.0f}", f"{self.n_evaluations.max():,}", self.asked,
+            f"{np.median(relative):.0e}", f"{relative.max():.0e}", f"{(~wrong).sum()}/{len(wrong)}",
+            f"{self.said.sum()}", f"{silent.sum()}", f"{understated.sum()}",
+        ]  # fmt: skip
+
+    def honesty(self) -> list[str]:
+        """Cells of the second table."""
+        rounding = ROUNDING * self.size[:, None]
+        covered = self.error <= self.estimate + rounding
+        promised = self.estimate.sum(axis=1) / self.size
+        ratio = self.estimate / np.maximum(self.error, rounding)
+        in_error = self.error > rounding
+        return [
+            f"{100 * covered.mean():.1f} %", f"{100 * covered.all(axis=1).mean():.0f} %",
+            figure(promised[~self.said], np.max), figure(promised[self.said], np.median),
+            figure(ratio[self.said], np.median), figure(ratio[self.said[:, None] & in_error], np.median),
+        ]  # fmt: skip
+
+
+def figure(values: np.ndarray, summary: Callable[[np.ndarray], float]) -> str:
+    return f"{summary(values):.1e}" if len(values) else "–"
+
+
+def place(n_features: int, first_row: int, n_rows: int = N_ROWS) -> tuple[np.ndarray, np.ndarray]:
+    """Baseline and rows to explain."""
+    X = data(n_features)[0]
+    return X[:N_TRAIN].mean(axis=0), X[first_row : first_row + n_rows]
+
+
+def measure(name: str, case: Case, baseline: np.ndarray, rows: np.ndarray, asked: str) -> Measured:
+    wanted = exact(case, baseline, rows)
+    e, said = explained(case.function, baseline, rows)
+    size, error = np.abs(wanted).sum(axis=1), np.abs(e.values - wanted)
+    return Measured(name, len(baseline), asked, e.n_evaluations, size, error, e.error_estimate, said)
+
+
+def measure_all(names: Iterable[str], dimensions: list[int], first_row: int) -> Iterator[Measured]:
+    for name in names:
+        for n_features in dimensions:
+            if name == BINARY:
+                yield from measure_binary(n_features)
+            else:
+                asked = ASKED.get(name, "–") if n_features == 30 else ""
+                yield measure(name, fitted(name, n_features), *place(n_features, first_row), asked)
+
+
+def measure_binary(n_features: int) -> Iterator[Measured]:
+    """A full-depth forest on columns of 0 and 1; rows differ from a row of the data in k features, crossing at once."""
+    rng = np.random.default_rng(n_features)
+    X = rng.integers(0, 2, size=(N_TRAIN, n_features)).astype(float)
+    Z = X - X.mean(axis=0)
+    y = Z[:, 0] * Z[:, 1] + np.sin(2 * Z[:, 2]) + Z[:, 3] * Z[:, 4] + 0.3 * rng.normal(size=len(X)) > 0.2
+    function = probability(RandomForestClassifier(100, random_state=0).fit(X, y))
+    for k in (4, 8, 10, 12):
+        if k <= n_features:
+            case, rows = Case(function, of_corners(function), stepped=True), flipped(X[0], k, rng)
+            yield measure(f"{BINARY}, k = {k}", case, X[0], rows, f"{2**k + 500:,}")
+
+
+def flipped(baseline: np.ndarray, n_moved: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of 0 and 1 that differ from the baseline in n_moved features."""
+    rows = np.tile(baseline, (N_ROWS, 1))
+    for row in rows:
+        moved = rng.choice(len(row), n_moved, replace=False)
+        row[moved] = 1.0 - row[moved]
+    return rows
+
+
+def header(title: str, *columns: str) -> None:
+    print(f"\n{title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}", flush=True)
+
+
+def line(*cells: object) -> None:
+    print(f"| {' | '.join(str(cell) for cell in cells)} |", flush=True)
+
+
+def accuracy_tables(names: Iterable[str], dimensions: list[int], first_row: int) -> None:
+    """How many model rows and how right; then whether error estimates cover, and how sharp they are."""
+    header(
+        f"Model rows and errors, {N_ROWS} rows, default settings. *Said*: rows with a BudgetWarning. *Silent*: rows "
+        "wrong by more than 1e-6 without one. *Understated*: with one, but wrong by more than their summed estimates.",
+        "model", "d", "rows, median", "rows, most", "asked", "error, median", "error, worst", "right to 1e-6", "said",
+        "silent", "understated",
+    )  # fmt: skip
+    measured = []
+    for one in measure_all(names, dimensions, first_row):
+        measured.append(one)
+        line(one.name, one.n_features, *one.accuracy())
+    header(
+        "Error estimates. *Covered*: |error| ≤ error_estimate + 1e-12 · Σ|values| (asked: ≥ 98 %). *Promised*: "
+        "Σ error_estimate ÷ Σ|values| of rows without a BudgetWarning (asked: ≤ 1e-6) and with one. *Ratio*: "
+        "error_estimate ÷ |error| on rows with one (asked: ≤ 30), errors below 1e-12 · Σ|values| taken as that.",
+        "model", "d", "covered values", "rows all covered", "promised, worst of unwarned", "promised, median of warned",
+        "ratio, median", "ratio, median where the error is above rounding",
+    )  # fmt: skip
+    for one in measured:
+        line(one.name, one.n_features, *one.honesty())
+
+
+class Predicts:
+    """What treeig asks of a model."""
+
+    def __init__(self, function: Function) -> None:
+        self.predict = function
+
+
+def treeig_numeric(function: Function, baseline: np.ndarray, rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    import treeig
+
+    return treeig.TreeIGNumeric(Predicts(function), baseline).attribute(rows)
+
+
+def increments(n_steps: int) -> Callable[..., np.ndarray]:
+    """One feature at a time moves along each of n_steps equal parts of the path."""
+
+    def attribute(function: Function, baseline: np.ndarray, rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        starts = np.arange(n_steps)[:, None] / n_steps
+        return np.array([_increments(function, baseline + starts * (x - baseline), (x - baseline) / n_steps)
+                         for x in rows])  # fmt: skip
+
+    return attribute
+
+
+def _increments(function: Function, path: np.ndarray, step: np.ndarray) -> np.ndarray:
+    moved = path[:, None, :] + np.diag(step)
+    answers = function(moved.reshape(-1, len(step))).reshape(len(path), len(step))
+    return (answers.astype(float) - function(path)[:, None]).sum(axis=0)
+
+
+def differences(of_path: bool) -> Callable[..., np.ndarray]:
+    """Central differences at 50 Gauss-Legendre nodes; h is 1e-4 of x - b, or of each feature's standard deviation."""
+    nodes, weights = np.polynomial.legendre.leggauss(50)
+
+    def attribute(function: Function, baseline: np.ndarray, rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
+        values = np.zeros_like(rows)
+        for x, value in zip(rows, values, strict=True):
+            h = 1e-4 * (x - baseline if of_path else spread)
+            path = baseline + (nodes[:, None] + 1) / 2 * (x - baseline)
+            ends = [function((path[:, None, :] + sign * np.diag(h)).reshape(-1, len(x))) for sign in (1, -1)]
+            slopes = (ends[0].astype(float) - ends[1]).reshape(len(path), len(x)) / (2 * h)
+            value[:] = weights / 2 @ slopes * (x - baseline)
+        return values
+
+    return attribute
+
+
+def ours(function: Function, baseline: np.ndarray, rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    return IntegratedGradients(function, baseline, progress=False).explain(rows).values
+
+
+PEERS = {
+    "ours": ours,
+    "TreeIGNumeric": treeig_numeric,
+    "50 increments": increments(50),
+    "100 increments": increments(100),
+    "300 increments": increments(300),
+    "central, h of the path": differences(of_path=True),
+    "central, h of the feature": differences(of_path=False),
+}
+
+
+def peer_table(names: Iterable[str], dimensions: list[int], first_row: int, n_rows: int) -> None:
+    header(
+        f"Beside peers, the first {n_rows} of the rows: model rows for each → error, median (worst). treeig takes "
+        "models made of steps; central differences stand at 50 Gauss-Legendre nodes, h = 1e-4 of x − b, or of the "
+        "standard deviation of each feature.",
+        "model", "d", *PEERS,
+    )  # fmt: skip
+    for name in names:
+        for n_features in dimensions:
+            case, (baseline, rows) = fitted(name, n_features), place(n_features, first_row, n_rows)
+            spread, wanted = data(n_features)[0][:N_TRAIN].std(axis=0), exact(case, baseline, rows)
+            cells = []
+            for peer, attribute in PEERS.items():
+                skipped = peer == "TreeIGNumeric" and not case.stepped
+                cells.append("–" if skipped else peer_cell(attribute, case.function, baseline, rows, spread, wanted))
+            line(name, n_features, *cells)
+
+
+def peer_cell(
+    attribute: Callable[..., np.ndarray],
+    function: Function,
+    baseline: np.ndarray,
+    rows: np.ndarray,
+    spread: np.ndarray,
+    wanted: np.ndarray,
+) -> str:
+    """Rows of the model for each explained row, counted in the function, and errors."""
+    counted = Counted(function)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        values = attribute(counted, baseline, rows, spread)
+    relative = np.abs(values - wanted).sum(axis=1) / np.abs(wanted).sum(axis=1)
+    return f"{counted.rows / len(rows):,.0f} → {np.median(relative):.0e} ({relative.max():.0e})"
+
+
+def overhead_table(dimensions: list[int], first_row: int) -> None:
+    header(
+        "Time of explain ÷ time of one predict call with as many of the rows that it asks for, RandomForest 100 (asked "
+        f"with n_jobs=2: ≤ 1.15), medians of {OVERHEAD_REPEATS} turns. With two threads the forest adds up its trees "
+        "in any order: answers differ in the last digits from call to call.",
+        "depth", "n_jobs", "d", "explained rows", "model rows", "calls", "explain, s", "of it in the model, s",
+        "one call, s", "ratio",
+    )  # fmt: skip
+    for max_depth, n_jobs in product((8, None), (1, 2)):
+        for n_features, n_rows in product(dimensions, (N_ROWS, 4 * N_ROWS)):
+            X, y = data(n_features)
+            model = RandomForestClassifier(100, max_depth=max_depth, random_state=0, n_jobs=n_jobs)
+            function = probability(model.fit(X[:N_TRAIN], y[:N_TRAIN]))
+            figures = overhead(function, *place(n_features, first_row, n_rows))
+            line(max_depth or "full", n_jobs, n_features, n_rows, *figures)
+
+
+class Timed:
+    """The same function, adding up calls and seconds, and keeping the rows."""
+
+    def __init__(self, function: Function) -> None:
+        self.function = function
+        self.asked: list[np.ndarray] = []
+        self.seconds = 0.0
+
+    def __call__(self, Z: np.ndarray) -> np.ndarray:
+        started = time.perf_counter()
+        answers = self.function(Z)
+        self.seconds += time.perf_counter() - started
+        self.asked.append(Z)
+        return answers
+
+
+def overhead(function: Function, baseline: np.ndarray, rows: np.ndarray) -> list[str]:
+    """Cells of the last table: model rows, calls, seconds of explain, of the model in it, of one call, and the ratio."""
+    overhead_turn(function, baseline, rows)
+    turns = np.array([overhead_turn(function, baseline, rows) for _ in range(OVERHEAD_REPEATS)])
+    n_rows, n_calls, *seconds = np.median(turns, axis=0)
+    ratio = np.median(turns[:, 2] / turns[:, 4])
+    return [f"{n_rows:,.0f}", f"{n_calls:.0f}", *(f"{value:.2f}" for value in seconds), f"{ratio:.2f}"]
+
+
+def overhead_turn(function: Function, baseline: np.ndarray, rows: np.ndarray) -> tuple[float, ...]:
+    """One explanation, then one call with the rows of that very explanation."""
+    timed, started = Timed(function), time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BudgetWarning)
+        ours(timed, baseline, rows, baseline)
+    total, together = time.perf_counter() - started, np.concatenate(timed.asked)
+    started = time.perf_counter()
+    function(together)
+    return len(together), len(timed.asked), total, timed.seconds, time.perf_counter() - started
 
 
 def main() -> None:
-    print("| model | d | rows a case, median | error, median | error, worst | right to 1e-6 | covered | warnings |")
-    print("|---|---|---|---|---|---|---|---|")
-    for name in MODELS:
-        for n_features in (10, 30, 100):
-            measure(name, n_features)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", nargs="*", choices=[*MODELS, BINARY], default=[*MODELS, BINARY])
+    parser.add_argument("--dimensions", nargs="*", type=int, default=[10, 30, 100])
+    parser.add_argument("--rows", type=int, default=2500, help="first row to explain, from 2000 to 2900")
+    parser.add_argument("--peers", nargs="?", type=int, const=PEER_ROWS, help="beside peers, on so many rows")
+    parser.add_argument("--overhead", action="store_true", help="time against one predict call, nothing else")
+    chosen = parser.parse_args()
+    if chosen.overhead:
+        overhead_table(chosen.dimensions, chosen.rows)
+    elif chosen.peers:
+        names = [name for name in chosen.models if name != BINARY]
+        peer_table(names, chosen.dimensions, chosen.rows, chosen.peers)
+    else:
+        accuracy_tables(chosen.models, chosen.dimensions, chosen.rows)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ __all__ = ["BUDGETS", "Asker", "NumericEngine"]
 # Model rows a pair may cost, by `thoroughness`, where max_evaluations is None.
 BUDGETS = {"fast": 5_000, "standard": 20_000, "thorough": 200_000}
 ROWS_PER_CALL = 65_536
+# A second answer that is farther off than this, relative, is not only a sum in another order; then so many are asked.
+RANDOM, REPEATS = 1e-12, 8
 PAIRS_PER_BATCH = 64
 
 
@@ -39,6 +41,7 @@ class Asker:
         self.n_evaluations = np.zeros(len(block), dtype=np.int64)
         self._black_box = black_box
         self.size = np.abs(np.concatenate([self.f_x, self.f_b], axis=1)).max(axis=1)  # (n_pairs,): largest output seen
+        self.randomness = np.zeros(len(block))  # standard deviation of answers to the same question, relative
         self.noise = np.zeros(len(block))  # standard deviation of the model's noise, relative to its size
         self.moving = self._moving_players()
         self.steepest = np.zeros((*self.moving.shape, len(outputs)))  # largest mean slope of a player on any panel
@@ -95,6 +98,17 @@ class Asker:
         np.maximum.at(self.size, pair, np.abs(answers).max(axis=1, initial=0.0))
         return answers
 
+    def find_randomness(self, pairs: np.ndarray) -> float:
+        """Ask every row once more; where the answer is another one, often. Returns the largest noise, relative."""
+        pairs = pairs[self.remaining(pairs) >= 4 * self.moving[pairs].sum(axis=1) + 2 * REPEATS]
+        again = self.ask_path(pairs, np.ones(len(pairs)))
+        random = np.abs(again - self.f_x[pairs]).max(axis=1, initial=0.0) > RANDOM * self.size[pairs]
+        pairs = pairs[random]
+        answers = self.ask_path(np.repeat(pairs, REPEATS), np.ones(len(pairs) * REPEATS))
+        spread = answers.reshape(len(pairs), REPEATS, len(self.outputs)).std(axis=1, ddof=1).max(axis=1, initial=0.0)
+        self.randomness[pairs] = spread / (self.size[pairs] + 1e-300)
+        return float(self.randomness.max(initial=0.0))
+
     def ask_path(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Outputs on the path itself."""
         nobody = np.zeros((len(pair), self.columns.n_players), dtype=bool)
@@ -122,6 +136,7 @@ class NumericEngine:
         values = np.zeros((len(block), columns.n_players, len(outputs)))
         error = np.zeros_like(values)
         open_pairs = np.flatnonzero(asker.moving.any(axis=1))
+        self.black_box.note_noise(asker.find_randomness(open_pairs))
         moves = self._moves_smoothly(asker, open_pairs)
         asker.moves_smoothly[open_pairs] = moves
         unpaid = integrate(asker, open_pairs[moves], settings, values, error)
@@ -130,14 +145,20 @@ class NumericEngine:
 
     @staticmethod
     def _moves_smoothly(asker: Asker, pairs: np.ndarray) -> np.ndarray:
-        """Whether a minute step along the path moves the model at more than a quarter of the scanned places."""
-        if asker.budget < 10 * SCANNED:
+        """Whether a minute step along the path moves the model at more than a quarter of the scanned places.
+
+        Where answers are random, a larger step must move it by more than they differ.
+        """
+        if asker.budget < 20 * SCANNED:
             return np.zeros(len(pairs), dtype=bool)
+        random = asker.randomness[pairs]
+        step = np.where(random > 0.0, SCAN_STEP["random"], SCAN_STEP["exact"])
         places = (np.arange(SCANNED) + 0.37) / SCANNED
         pair, alpha = np.repeat(pairs, SCANNED), np.tile(places, len(pairs))
-        change = asker.ask_path(pair, alpha + SCAN_STEP) - asker.ask_path(pair, alpha)
-        moved = (change != 0.0).any(axis=1).reshape(len(pairs), SCANNED)
-        return moved.mean(axis=1) > 0.25
+        change = asker.ask_path(pair, alpha + np.repeat(step, SCANNED)) - asker.ask_path(pair, alpha)
+        noise = NOTICED * random * asker.size[pairs]
+        moved = (np.abs(change).max(axis=1).reshape(len(pairs), SCANNED) > noise[:, None]).mean(axis=1)
+        return (moved > 0.25) | (random > TOO_RANDOM)
 
     def with_black_box(self, black_box: BlackBox) -> "NumericEngine":
         """The same engine asking through another codec."""
@@ -152,7 +173,9 @@ class NumericEngine:
 
 
 SCANNED = 8
-SCAN_STEP = 1e-7
+SCAN_STEP = {"exact": 1e-5, "random": 1e-3}
+NOTICED = 6.0  # differences of random answers that are no chance, in their standard deviations
+TOO_RANDOM = 1e-4  # from this noise, relative, steps of a model cannot be told from it
 
 
 def _converged(values: np.ndarray, error: np.ndarray, tol: float) -> np.ndarray:

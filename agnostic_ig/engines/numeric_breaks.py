@@ -15,9 +15,10 @@ from agnostic_ig.numerics.hashing import child_keys, uniform
 
 __all__ = ["BLURRED", "NARROW", "STEP", "Breaks", "find_breaks"]
 
-CELLS = 160
+CELLS, LEAST_CELLS = 128, 8
 BLURRED = 20.0  # what noise adds to a value at most, in units of its standard deviation
 STEP = 1e-7  # of the slope along the path
+ASIDE = (0.21, 0.77)  # places, besides the middle, where cells of the first cut are looked at
 TOGETHER = 1e-6  # breaks that are closer to each other count as one
 NARROW = 2e-8  # width of the interval in which a jump is known to be
 
@@ -50,9 +51,11 @@ class _Cells(NamedTuple):
     def width(self) -> np.ndarray:
         return (self.high - self.low)[:, None]
 
-    def cubic(self) -> np.ndarray:
-        """The middle of the cubic with these ends and slopes."""
-        return 0.5 * (self.f_low + self.f_high) + 0.125 * self.width * (self.slope_low - self.slope_high)
+    def cubic(self, share: float) -> np.ndarray:
+        """The cubic with these ends and slopes, at a share of the width (Hermite)."""
+        s, t = share, 1.0 - share
+        ends = t * t * (1.0 + 2.0 * s) * self.f_low + s * s * (1.0 + 2.0 * t) * self.f_high
+        return ends + s * t * self.width * (t * self.slope_low - s * self.slope_high)
 
     def meeting_place(self) -> np.ndarray:
         """(n,): where the lines at both ends meet, as a share of the width; the middle if not inside.
@@ -84,7 +87,7 @@ def find_breaks(asker: Any, panels: Intervals, limit: np.ndarray, reserve: int) 
 
     Where the budget, less `reserve` rows, ends the search, what is left open is not among them.
     """
-    cells, found = _first_cells(asker, panels), []
+    cells, found = _first_cells(asker, panels, reserve), []
     noise = BLURRED * asker.noise * asker.size
     while len(cells.pair):
         n_open = np.bincount(cells.pair, minlength=len(asker.block))
@@ -92,7 +95,10 @@ def find_breaks(asker: Any, panels: Intervals, limit: np.ndarray, reserve: int) 
         f_middle = asker.ask_path(cells.pair, 0.5 * (cells.low + cells.high))
         # What a kink adds is proportional to the width; so is what is allowed, or it would be lost when it is close.
         allowed = np.maximum(limit[cells.pair] * np.minimum(CELLS * cells.width, 1.0), noise[cells.pair, None])
-        rough = (np.abs(f_middle - cells.cubic()) > allowed).any(axis=1)
+        rough = (np.abs(f_middle - cells.cubic(0.5)) > allowed).any(axis=1)
+        wide = np.flatnonzero(~rough & (cells.high - cells.low > 0.5 / CELLS))
+        for share in ASIDE:
+            rough[wide] |= _is_rough(asker, cells.some(wide), share, allowed[wide])
         cells, f_middle = cells.some(rough), f_middle[rough]
         done = cells.is_harmless(limit) | (cells.high - cells.low <= NARROW)
         found.append(cells.some(done))
@@ -104,24 +110,36 @@ def find_breaks(asker: Any, panels: Intervals, limit: np.ndarray, reserve: int) 
     return _breaks(asker, _joined([*found, cells]), limit)
 
 
+def _is_rough(asker: Any, cells: _Cells, share: float, allowed: np.ndarray) -> np.ndarray:
+    """(n,): the model at a share of the width is not what the cubic says."""
+    f = asker.ask_path(cells.pair, cells.low + share * (cells.high - cells.low))
+    return (np.abs(f - cells.cubic(share)) > allowed).any(axis=1)
+
+
 def _joined(parts: list[_Cells]) -> _Cells:
     return _Cells(*(np.concatenate(fields) for fields in zip(*parts, strict=True)))
 
 
-def _first_cells(asker: Any, panels: Intervals) -> _Cells:
-    """CELLS cells of every panel, not quite even."""
-    number = np.arange(1, CELLS)
-    shift = 0.3 * (uniform(child_keys(panels.key[:, None], 9000 + number)) - 0.5)
-    inner = panels.low[:, None] + (panels.high - panels.low)[:, None] * (number + shift) / CELLS
-    alpha = np.concatenate([panels.low[:, None], inner, panels.high[:, None]], axis=1)
-    pair = np.repeat(panels.pair, CELLS + 1)
-    f = asker.ask_path(pair, alpha.ravel()).reshape(*alpha.shape, len(asker.outputs))
-    step = np.where(np.arange(CELLS + 1) == CELLS, -STEP, STEP)
-    slope = (asker.ask_path(pair, (alpha + step).ravel()).reshape(f.shape) - f) / step[:, None]
-    parts = [alpha[:, :-1], alpha[:, 1:], f[:, :-1], f[:, 1:], slope[:, :-1], slope[:, 1:]]
-    return _Cells(
-        np.repeat(panels.pair, CELLS), *(part.reshape(len(panels) * CELLS, *part.shape[2:]) for part in parts)
-    )
+def _first_cells(asker: Any, panels: Intervals, reserve: int) -> _Cells:
+    """Cells of every panel, not quite even, CELLS on a whole path; of as many panels as the budget has room for."""
+    count = np.clip(np.ceil(CELLS * (panels.high - panels.low)), LEAST_CELLS, CELLS).astype(np.int64)
+    cost = np.zeros(len(panels), dtype=np.int64)
+    for pair in np.unique(panels.pair):
+        mine = panels.pair == pair
+        cost[mine] = np.cumsum(5 * count[mine] + 2)
+    rich = cost <= asker.remaining(panels.pair) - reserve
+    panels, count = panels[rich], count[rich]
+    which = np.repeat(np.arange(len(panels)), count + 1)
+    number = np.arange(len(which)) - np.repeat(np.cumsum(count + 1) - count - 1, count + 1)
+    inner = (number > 0) & (number < count[which])
+    shift = 0.3 * (uniform(child_keys(panels.key[which], 9000 + number)) - 0.5) * inner
+    low, high = panels.low[which], panels.high[which]
+    alpha = np.where(number == count[which], high, low + (high - low) * (number + shift) / count[which])
+    f = asker.ask_path(panels.pair[which], alpha)
+    step = np.where(number == count[which], -STEP, STEP)
+    slope = (asker.ask_path(panels.pair[which], alpha + step) - f) / step[:, None]
+    start, stop = np.flatnonzero(number < count[which]), np.flatnonzero(number > 0)
+    return _Cells(panels.pair[which[start]], alpha[start], alpha[stop], f[start], f[stop], slope[start], slope[stop])
 
 
 def _cut_at_kinks(asker: Any, cells: _Cells, limit: np.ndarray) -> tuple[_Cells, _Cells, _Cells]:

@@ -57,6 +57,7 @@ EFFORTS = {
     "standard": Effort(48, 1 / 80, GroupTests(ends=4, inside=3, again=16)),
     "thorough": Effort(256, 1 / 256, GroupTests(ends=12, inside=4, again=24)),
 }
+NOTICED = 12.0  # sums of four random answers that are no chance, in standard deviations of one
 DRIFT = 50.0  # how steep a smooth part may be that moves on across the interval of a jump
 AT_A_JUMP = GroupTests(ends=3, inside=0, again=0)  # of a known place: nothing else is near
 EQUAL = 1e-9  # sizes of jumps that count as equal, relative
@@ -196,7 +197,8 @@ def no_change(asker: Any) -> np.ndarray:
     """(n_pairs, n_outputs): differences of the model that count as none, by what has been seen of it so far."""
     change = np.abs(asker.f_x - asker.f_b)
     drift = DRIFT * NARROW * asker.moves_smoothly[:, None]
-    return (NOTHING + drift) * np.maximum(change, 0.01 * asker.size[:, None]) + 1e-300
+    random = NOTICED * (asker.randomness * asker.size)[:, None]
+    return (NOTHING + drift) * np.maximum(change, 0.01 * asker.size[:, None]) + random + 1e-300
 
 
 # --- cutting -------------------------------------------------------------------------------------------------------
@@ -285,12 +287,17 @@ def _settle_ties(asker: Any, ties: Intervals, threshold: np.ndarray, values: np.
     ties = ties[by_size(ties)]
     rank = rank_within(ties.pair)
     settle_now = _is_at_half(asker, ties) | asker.moves_smoothly[ties.pair]
-    looked = ~settle_now & (rank < asker.remaining(ties.pair) // (10 * asker.moving[ties.pair].sum(axis=1) + 1))
+    n_moving = asker.moving[ties.pair].sum(axis=1)
+    n_ties = np.bincount(ties.pair, minlength=len(asker.block))[ties.pair]
+    room = asker.remaining(ties.pair) - 2 * n_moving * n_ties
+    looked = ~settle_now & (rank < room // (4 * n_moving + 1))
     looked[looked] = stands_alone(asker, ties[looked])
     slanted = looked.copy()
     slanted[looked] = looks_slanted(asker, ties[looked])
     plane = slanted.copy()
-    plane[slanted], slanted[slanted] = _credit_surfaces(asker, ties[slanted], values, error)
+    plane[slanted], slanted[slanted] = _credit_surfaces(
+        asker, ties[slanted], (asker.remaining(ties.pair) - 2 * n_moving * n_ties)[slanted], values, error
+    )
     settled = settle(asker, ties[~plane], threshold[ties.pair[~plane]])
     # It failed its tests, so players interact in it; if they seem not to, it is none of the kinds known here.
     doubtful = ~settle_now & (slanted | ~looked)
@@ -298,14 +305,14 @@ def _settle_ties(asker: Any, ties: Intervals, threshold: np.ndarray, values: np.
 
 
 def _credit_surfaces(
-    asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray
+    asker: Any, jumps: Intervals, room: np.ndarray, values: np.ndarray, error: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share jumps by the normals of their surfaces; returns which of them are planes, and which are slanted at all.
 
-    What cannot be paid for is taken as slanted.
+    room (n_jumps,): model rows that may be spent on all jumps of a pair. What cannot be paid for is taken as slanted.
     """
     cost = (PLACES + 2) * asker.moving[jumps.pair].sum(axis=1) + 60
-    affordable = (rank_within(jumps.pair) + 1) * cost <= asker.remaining(jumps.pair)
+    affordable = (rank_within(jumps.pair) + 1) * cost <= room
     some = jumps[affordable]
     shares, gap = shares_of_surface(asker, some)
     flat = gap <= PLANE
@@ -336,16 +343,30 @@ def _slanted_after_all(asker: Any, found: _Found) -> Intervals:
 
     Just where such a surface is crossed, single players may seem to explain it.
     """
-    jumping = (found.intervals.f_low != found.intervals.f_high).any(axis=1)
+    limit = no_change(asker)
+    jumping = (np.abs(found.intervals.f_low - found.intervals.f_high) > limit[found.intervals.pair]).any(axis=1)
     order = np.flatnonzero(jumping & ~asker.moves_smoothly[found.intervals.pair])
     order = order[by_size(found.intervals[order])]
     some = found.intervals[order]
     looked = (rank_within(some.pair) < LOOKED_AT) & (asker.remaining(some.pair) >= LOOKED_AT * LOOK)
-    origin, jumps = located(asker, some[looked], NARROWEST["stepped"])
+    origin, jumps = located(asker, some[looked], NARROWEST["stepped"], limit)
     active = (found.effects[order[looked]] != 0).any(axis=2)[origin]
     slanted = np.unique(jumps.pair[single_players_fail(asker, jumps, active)])
-    taken = found.take(np.isin(found.intervals.pair, slanted) & jumping)
-    return located(asker, taken, NARROWEST["stepped"])[1]
+    taken = found.take(_largest_affordable(asker, found, np.isin(found.intervals.pair, slanted) & jumping))
+    return located(asker, taken, NARROWEST["stepped"], limit)[1]
+
+
+def _largest_affordable(asker: Any, found: _Found, doubtful: np.ndarray) -> np.ndarray:
+    """Doubtful intervals that can be shared anew, the largest first; the others stay, all of them as defect, too."""
+    order = np.flatnonzero(doubtful)
+    order = order[by_size(found.intervals[order])]
+    pair = found.intervals.pair[order]
+    cost = (PLACES + 12) * asker.moving[pair].sum(axis=1) + LOOK
+    rich = rank_within(pair) < asker.remaining(pair) // cost
+    taken = np.zeros(len(doubtful), dtype=bool)
+    taken[order[rich]] = True
+    found.defect[order[~rich]] += np.abs(found.effects[order[~rich]]).sum(axis=1)
+    return taken
 
 
 def by_size(jumps: Intervals) -> np.ndarray:

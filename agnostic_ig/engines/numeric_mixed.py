@@ -47,7 +47,7 @@ def integrate(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndar
 
 
 def _whole_paths(asker: Any, pairs: np.ndarray, values: np.ndarray, error: np.ndarray) -> Intervals:
-    """The path of every pair; both halves, and what happens between them credited, where something moves at one half."""
+    """The path of every pair; both halves, and what is between them credited, where something moves at one half."""
     jumping = asker.jumps_at_half[pairs]
     some, rest = pairs[jumping], pairs[~jumping]
     at_half, doubt = settle_at_half(asker, some)
@@ -90,7 +90,7 @@ def _find_twice(asker: Any, panels: Intervals, limit: np.ndarray) -> tuple[Break
     more = find_breaks(asker, between[rough], limit, asker.budget // 2)
     parts = _between(asker, between[rough], more)
     of_parts = scan(asker, parts, NEARBY * limit[parts.pair], SHORT)
-    degree = np.append(degree[~rough], np.where(of_parts < 0, SHORT[-1], of_parts))
+    degree = np.append(degree[~rough], of_parts)
     return breaks.joined(more), Intervals.joined([between[~rough], parts]), degree
 
 

@@ -39,7 +39,8 @@ def measure_noise(asker: Any, pairs: np.ndarray) -> None:
     third = np.diff(answers.reshape(len(pairs), len(alpha), len(asker.outputs)), n=3, axis=1)
     sigma = np.sqrt((third**2).mean(axis=1) / 20.0)
     least = ROUNDING if asker.precision is np.float64 else ROUNDING_OF_FLOAT32
-    asker.noise[pairs] = np.maximum((sigma / (asker.size[pairs, None] + 1e-300)).max(axis=1, initial=0.0), least)
+    sigma = (sigma / (asker.size[pairs, None] + 1e-300)).max(axis=1, initial=0.0)
+    asker.noise[pairs] = np.maximum(np.maximum(sigma, asker.randomness[pairs]), least)
 
 
 def scan(
@@ -52,6 +53,8 @@ def scan(
     degree = np.full(len(panels), -1)
     rows, values = np.arange(len(panels)), np.stack([panels.f_low, panels.f_high], axis=1)
     for n in points:
+        rich = asker.remaining(panels.pair[rows]) >= n * (2 if of else 1)
+        rows, values = rows[rich], values[rich]
         values = _refined(of or asker.ask_path, panels[rows], values, n)
         found = degree_below(chebyshev_coefficients(values), limit[rows])
         faded = found <= 3 * n // 4
@@ -79,25 +82,27 @@ def integrate_panels(
     """Add the integrals over the panels to values, and their error to error; returns (n,) which could be paid for.
 
     The order is that of the degree and `more`, because single features may vary where their sum does not. It grows
-    while the coefficients of some feature's slope do not fade.
+    while the coefficients of some feature's slope do not fade. Panels of degree -1 are known to be rough: they get the
+    largest order; what comes to the largest order may be rough in single features.
     """
-    order = np.clip(degree // 2 + more, LEAST_ORDER, largest_order)
+    rough = degree < 0
+    order = np.where(rough, largest_order, np.clip(degree // 2 + more, LEAST_ORDER, largest_order))
     waiting, paid = np.arange(len(panels)), np.zeros(len(panels), dtype=bool)
     while len(waiting):
         waiting = waiting[_affordable(asker, panels[waiting], order[waiting])]
         again = []
         for n in np.unique(order[waiting]):
             some = waiting[order[waiting] == n]
-            integral, rest, found = _gauss(asker, panels[some], int(n))
-            poor = (rest.sum(axis=1) > 0.5 * tol * np.abs(integral).sum(axis=1) + 1e-300).any(axis=1) & (
-                n < largest_order
-            )
+            integral, rest, found = _gauss(asker, panels[some], int(n), rough[some] | (n >= largest_order))
+            np.maximum.at(asker.steepest, panels.pair[some], np.abs(integral) / _width(panels[some])[:, None, None])
+            size = _width(panels[some])[:, None] * asker.steepest[panels.pair[some]].sum(axis=1) + 1e-300
+            poor = (rest.sum(axis=1) > np.maximum(0.5 * tol * size, found.sum(axis=1))).any(axis=1)
+            poor &= n < largest_order
             poor &= _affordable(asker, panels[some], np.full(len(some), 3 * n // 2 + 1))
             again.append(some[poor])
             np.add.at(values, panels.pair[some[~poor]], integral[~poor])
             np.add.at(error, panels.pair[some[~poor]], (rest + found)[~poor])
             paid[some[~poor]] = True
-            np.maximum.at(asker.steepest, panels.pair[some], np.abs(integral) / _width(panels[some])[:, None, None])
         waiting = np.concatenate([np.empty(0, dtype=np.int64), *again])
         order[waiting] = np.minimum(3 * order[waiting] // 2 + 1, largest_order)
     return paid
@@ -119,7 +124,7 @@ def _affordable(asker: Any, panels: Intervals, order: np.ndarray) -> np.ndarray:
     return spent <= asker.remaining(panels.pair)
 
 
-def _gauss(asker: Any, panels: Intervals, n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _gauss(asker: Any, panels: Intervals, n: int, rough: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Integrals (n_panels, n_players, n_outputs), what more nodes would change, and what differences cannot see."""
     nodes, weights = gauss_legendre(n)
     width, noise = panels.high - panels.low, asker.noise[panels.pair]
@@ -133,7 +138,7 @@ def _gauss(asker: Any, panels: Intervals, n: int) -> tuple[np.ndarray, np.ndarra
     missed = np.where(both_sides, step**2, 0.5 * LEAK * step / n**2)[:, None, None] * bend
     blurred = SIGMAS * noise * asker.size[panels.pair] * np.sqrt(2.0 * (weights**2).sum()) / step
     found = width[:, None, None] * (missed + blurred[:, None, None] * (asker.moving[panels.pair][:, :, None]))
-    return integral, width[:, None, None] * _rest_of_rule(slopes, nodes, weights), found
+    return integral, width[:, None, None] * _rest_of_rule(slopes, nodes, weights, rough), found
 
 
 def _slopes(asker: Any, panels: Intervals, alpha: np.ndarray, step: np.ndarray, both_sides: np.ndarray) -> np.ndarray:
@@ -159,7 +164,7 @@ def _slopes(asker: Any, panels: Intervals, alpha: np.ndarray, step: np.ndarray, 
     return slopes
 
 
-def _rest_of_rule(slopes: np.ndarray, nodes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _rest_of_rule(slopes: np.ndarray, nodes: np.ndarray, weights: np.ndarray, rough: np.ndarray) -> np.ndarray:
     """(n_panels, n_players, n_outputs): error of the rule by how the Legendre coefficients of the slopes fade.
 
     The rule of n nodes is exact to degree 2 n - 1; the coefficients up to n - 1 tell a rate, which is followed on. It
@@ -173,4 +178,5 @@ def _rest_of_rule(slopes: np.ndarray, nodes: np.ndarray, weights: np.ndarray) ->
     with np.errstate(divide="ignore", invalid="ignore"):
         fade = np.where(largest > 0, last / largest, 0.0)
     rest = largest * (fade ** (1.0 / max(n - 1.5, 0.5))) ** (2 * n)
-    return np.where(fade < FADING, 0.1, 2.0) / n**0.5 * rest
+    rest = np.where(fade < FADING, 0.1, 2.0) / n**0.5 * rest
+    return np.where(rough[:, None, None], last, rest)  # behind a kink nothing fades any faster

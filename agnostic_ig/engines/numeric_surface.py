@@ -26,15 +26,18 @@ PLACES = 28  # bisections of log(r), which leave r known to 1e-7
 PLANE = 1e-3  # how far shares may be from adding up to one
 
 
-def located(asker: Any, intervals: Intervals, width: float) -> tuple[np.ndarray, Intervals]:
+def located(asker: Any, intervals: Intervals, width: float, limit: np.ndarray) -> tuple[np.ndarray, Intervals]:
     """Every jump of the path inside the intervals, as far as their ends tell, in intervals of at most this width.
 
-    Returns, too, in which of the intervals it is.
+    limit (n_pairs, n_outputs): differences that are no jump. Returns, too, in which of the intervals each is. Where the
+    budget ends, the rest of a pair's intervals is returned as wide as it is.
     """
     origin, found = np.arange(len(intervals)), []
     while len(intervals):
-        open_ones = (intervals.f_low != intervals.f_high).any(axis=1)
-        narrow = open_ones & (intervals.high - intervals.low <= width)
+        open_ones = (np.abs(intervals.f_low - intervals.f_high) > limit[intervals.pair]).any(axis=1)
+        n_open = np.bincount(intervals.pair[open_ones], minlength=len(limit))
+        poor = asker.remaining(np.arange(len(limit))) < n_open
+        narrow = open_ones & ((intervals.high - intervals.low <= width) | poor[intervals.pair])
         found.append((origin[narrow], intervals[narrow]))
         origin, intervals = origin[open_ones & ~narrow], intervals[open_ones & ~narrow]
         share = 0.4 + 0.2 * uniform(child_keys(intervals.key, 8001))

@@ -256,6 +256,8 @@ class BlackBox:
         Rows that the model has seen.
     precision : type
         np.float32 once the model has answered in float32, which bounds what can be asked of agreement and sums.
+    noise : float
+        Largest standard deviation seen of answers to the same question, relative to the answers.
     """
 
     def __init__(self, response: Response, codec: Codec) -> None:
@@ -263,6 +265,7 @@ class BlackBox:
         self.codec = codec
         self.n_rows = 0
         self.precision: type = np.float64
+        self.noise = 0.0
         self._lock = threading.Lock()
 
     def ask(self, container: Any) -> np.ndarray:
@@ -273,6 +276,11 @@ class BlackBox:
         if outputs.dtype == np.float32:
             self.precision = np.float32
         return outputs.astype(np.float64, copy=False)
+
+    def note_noise(self, relative: float) -> None:
+        """Keep the largest noise."""
+        with self._lock:
+            self.noise = max(self.noise, relative)
 
     def ask_matrix(self, matrix: np.ndarray) -> np.ndarray:
         """Outputs for encoded rows, rebuilt into the container that the model expects."""

@@ -9,7 +9,13 @@ from agnostic_ig.baselines._base import BaselineRows
 from agnostic_ig.engines._build import Built, caller_stacklevel
 from agnostic_ig.engines._contract import Columns, Settings
 from agnostic_ig.engines.response import BlackBox, resolve_response
-from agnostic_ig.exceptions import BudgetWarning, CompletenessWarning, InvalidInputError, ModelError
+from agnostic_ig.exceptions import (
+    BudgetWarning,
+    CompletenessWarning,
+    InvalidInputError,
+    ModelError,
+    NoiseWarning,
+)
 from agnostic_ig.frames import container_of, row_labels
 from agnostic_ig.methods._average import Averages, Work, average_over_baselines
 from agnostic_ig.methods._base import Explainer, as_given, check_tol
@@ -174,7 +180,7 @@ class IntegratedGradients(Explainer):
         )  # fmt: skip
         averages = average_over_baselines(work, self._rows_per_batch(work), settings.n_jobs, self.progress)
         explanation = self._result(X, inputs, groups, black_box, built, chosen, predictions, averages)
-        self._warn(explanation, averages, inputs.baseline, black_box.precision)
+        self._warn(explanation, averages, inputs.baseline, black_box)
         return explanation
 
     def _check_parameters(self) -> Settings:
@@ -249,9 +255,17 @@ class IntegratedGradients(Explainer):
             facts["agreement"] = f"{built.agreement:.1e} relative on {built.n_probes:,} rows"
         return facts | built.engine.facts
 
-    def _warn(self, explanation: Explanation, averages: Averages, baseline: BaselineRows, precision: type) -> None:
-        """Say how many rows did not reach `tol`, and whether sums do not add up."""
+    def _warn(self, explanation: Explanation, averages: Averages, baseline: BaselineRows, black_box: BlackBox) -> None:
+        """Say how many rows did not reach `tol`, whether sums do not add up, and whether the model is random."""
         level = caller_stacklevel()
+        if black_box.noise:
+            warnings.warn(
+                f"The model gives different answers to the same question: their standard deviation is up to "
+                f"{black_box.noise:.1g} of the answer. The error estimates hold this; fix the model's random_state, or "
+                "average its answers, to explain it more exactly.",
+                NoiseWarning,
+                stacklevel=level,
+            )
         noisy = 0 if baseline.tol is None else int(averages.is_noisy(baseline).sum())
         if noisy:
             warnings.warn(
@@ -273,7 +287,8 @@ class IntegratedGradients(Explainer):
             )
         gap = np.abs(explanation.convergence_delta)
         size = np.abs(explanation.values).sum(axis=1)
-        room = COMPLETENESS[precision] * (size + np.abs(explanation.predictions) + np.abs(explanation.base_values))
+        outputs = np.abs(explanation.predictions) + np.abs(explanation.base_values)
+        room = COMPLETENESS[black_box.precision] * (size + outputs)
         room = room + explanation.error_estimate.sum(axis=1)
         if (gap > room).any():
             warnings.warn(
