@@ -172,7 +172,7 @@ class NumericEngine:
         return PAIRS_PER_BATCH
 
 
-SCANNED = 8
+SCANNED = 6
 SCAN_STEP = {"exact": 1e-5, "random": 1e-3}
 NOTICED = 6.0  # differences of random answers that are no chance, in their standard deviations
 TOO_RANDOM = 1e-4  # from this noise, relative, steps of a model cannot be told from it

@@ -350,6 +350,8 @@ def _slanted_after_all(asker: Any, found: _Found) -> Intervals:
     some = found.intervals[order]
     looked = (rank_within(some.pair) < LOOKED_AT) & (asker.remaining(some.pair) >= LOOKED_AT * LOOK)
     origin, jumps = located(asker, some[looked], NARROWEST["stepped"], limit)
+    few = (rank_within(jumps.pair) < LOOKED_AT) & (asker.remaining(jumps.pair) >= LOOK)
+    origin, jumps = origin[few], jumps[few]
     active = (found.effects[order[looked]] != 0).any(axis=2)[origin]
     slanted = np.unique(jumps.pair[single_players_fail(asker, jumps, active)])
     taken = found.take(_largest_affordable(asker, found, np.isin(found.intervals.pair, slanted) & jumping))

@@ -22,6 +22,7 @@ SMALLEST_STEP, LARGEST_STEP = 3e-8, 0.05
 ROUNDING, ROUNDING_OF_FLOAT32 = 1e-16, 3e-8  # noise of a model that shows none
 NOISE_POINTS, NOISE_SPACING = 8, 1.2345e-6
 NOISY = 1e-11  # from this noise, relative, differences on one side would miss more than a tenth of the usual tol
+CHEAP = 64  # differences that are so few are central ones, which are more exact
 SIGMAS = 3.0
 FADING = 0.02  # share of the largest coefficient from which the last ones say that the rule converges
 # What alternating signs let through: sum (-1)^q w_q t_q is close to 1.2 / n**2 for Gauss-Legendre rules.
@@ -128,8 +129,8 @@ def _gauss(asker: Any, panels: Intervals, n: int, rough: np.ndarray) -> tuple[np
     """Integrals (n_panels, n_players, n_outputs), what more nodes would change, and what differences cannot see."""
     nodes, weights = gauss_legendre(n)
     width, noise = panels.high - panels.low, asker.noise[panels.pair]
-    both_sides = noise > NOISY
     n_moving = asker.moving[panels.pair].sum(axis=1)
+    both_sides = (noise > NOISY) | (n * n_moving <= CHEAP)
     step = np.where(both_sides, np.cbrt(noise), np.sqrt(noise * n_moving / LEAK) * n)
     step = np.minimum(np.clip(step, SMALLEST_STEP, LARGEST_STEP), 0.1 * width / n)
     slopes = _slopes(asker, panels, panels.low[:, None] + width[:, None] * nodes, step, both_sides)
