@@ -345,7 +345,7 @@ class Timed:
 
 
 def overhead(function: Function, baseline: np.ndarray, rows: np.ndarray) -> list[str]:
-    """Cells of the last table: model rows, calls, seconds of explain, of the model in it, of one call, and the ratio."""
+    """Model rows, calls, seconds of explain, of the model in it and of one call, and the ratio; one warm-up first."""
     overhead_turn(function, baseline, rows)
     turns = np.array([overhead_turn(function, baseline, rows) for _ in range(OVERHEAD_REPEATS)])
     n_rows, n_calls, *seconds = np.median(turns, axis=0)

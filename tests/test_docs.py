@@ -85,9 +85,7 @@ def test_engines_page_states_the_efforts_of_the_numeric_engine():
 
     rows = re.findall(r'^\| `"(\w+)"` \| (\d+) \| (\d+) \| ([\d,]+) \|$', read("engines.md"), flags=re.MULTILINE)
     stated = {name: (int(pieces), int(tests), int(rows.replace(",", ""))) for name, pieces, tests, rows in rows}
-    assert stated == {
-        name: (e.pieces, e.tests.ends + e.tests.inside, BUDGETS[name]) for name, e in EFFORTS.items()
-    }
+    assert stated == {name: (e.pieces, e.tests.ends + e.tests.inside, BUDGETS[name]) for name, e in EFFORTS.items()}
 
 
 def test_command_line_page_names_every_option():

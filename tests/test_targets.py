@@ -543,6 +543,7 @@ def test_some_errors_are_not_the_models(error):
 # --- counting -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::agnostic_ig.exceptions.BudgetWarning")  # 200 rows may be too few, which is said
 @pytest.mark.parametrize("options", [{}, {"n_jobs": 2, "batch_size": 2}, {"max_evaluations": 200}], ids=str)
 @pytest.mark.parametrize(
     "function", [lambda X: X[:, 0] * X[:, 1], lambda X: (X[:, 0] > 0) * 1.0], ids=["smooth", "step"]

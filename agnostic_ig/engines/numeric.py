@@ -25,7 +25,8 @@ BUDGETS = {"fast": 5_000, "standard": 20_000, "thorough": 200_000}
 ROWS_PER_CALL = 65_536
 # A second answer that is farther off than this, relative, is not only a sum in another order; then so many are asked.
 RANDOM, REPEATS = 1e-12, 8
-PAIRS_PER_BATCH = 64
+PAIRS_PER_BATCH = 1024
+MAX_EFFECTS = 20_000  # of players on outputs, in a batch of pairs: each has some 200 intervals with as many numbers
 
 
 class Asker:
@@ -42,10 +43,12 @@ class Asker:
         self._black_box = black_box
         self.size = np.abs(np.concatenate([self.f_x, self.f_b], axis=1)).max(axis=1)  # (n_pairs,): largest output seen
         self.randomness = np.zeros(len(block))  # standard deviation of answers to the same question, relative
+        self.votes = np.zeros(len(block), dtype=np.int64)  # for log-odds, see numeric_logit
         self.noise = np.zeros(len(block))  # standard deviation of the model's noise, relative to its size
         self.moving = self._moving_players()
         self.steepest = np.zeros((*self.moving.shape, len(outputs)))  # largest mean slope of a player on any panel
         self.jumps_at_half = self._half_jumpers()
+        self.moves_whole_numbers, self.moves_units = self._whole_numbers()
         self.moves_smoothly = np.zeros(len(block), dtype=bool)  # a minute step along the path moves the model
 
     @property
@@ -76,6 +79,15 @@ class Asker:
         x, b = self.block.x, self.block.b
         jumps = (self.columns.discrete & (x != b)) | (np.isnan(x) ^ np.isnan(b))
         return (jumps & ~(np.isnan(x) & np.isnan(b))).any(axis=1)
+
+    def _whole_numbers(self) -> tuple[np.ndarray, np.ndarray]:
+        """(n_pairs,): several columns move between whole numbers, which may cross together; all move by one."""
+        x, b = self.block.x, self.block.b
+        differs = (x != b) & ~(np.isnan(x) | np.isnan(b))
+        whole = differs & (x == np.rint(x)) & (b == np.rint(b))
+        units = (whole & (np.abs(x - b) == 1.0)) | ~differs
+        several = whole.sum(axis=1) > 1
+        return several, several & units.all(axis=1)
 
     def _any_column(self, mask: np.ndarray) -> np.ndarray:
         players = np.zeros((len(mask), self.columns.n_players), dtype=bool)
@@ -156,7 +168,7 @@ class NumericEngine:
         places = (np.arange(SCANNED) + 0.37) / SCANNED
         pair, alpha = np.repeat(pairs, SCANNED), np.tile(places, len(pairs))
         change = asker.ask_path(pair, alpha + np.repeat(step, SCANNED)) - asker.ask_path(pair, alpha)
-        noise = NOTICED * random * asker.size[pairs]
+        noise = np.maximum(NOTICED * random, ROUNDED) * asker.size[pairs]
         moved = (np.abs(change).max(axis=1).reshape(len(pairs), SCANNED) > noise[:, None]).mean(axis=1)
         return (moved > 0.25) | (random > TOO_RANDOM)
 
@@ -169,11 +181,12 @@ class NumericEngine:
 
     def pairs_per_batch(self, n_features: int, n_outputs: int) -> int:
         """Enough pairs to make model calls large; their open intervals bound the memory."""
-        return PAIRS_PER_BATCH
+        return int(np.clip(MAX_EFFECTS // (n_features * n_outputs), 1, PAIRS_PER_BATCH))
 
 
 SCANNED = 6
 SCAN_STEP = {"exact": 1e-5, "random": 1e-3}
+ROUNDED = 2e-14  # what is added up in another order differs by no more, relative
 NOTICED = 6.0  # differences of random answers that are no chance, in their standard deviations
 TOO_RANDOM = 1e-4  # from this noise, relative, steps of a model cannot be told from it
 

@@ -20,6 +20,7 @@ import numpy as np
 from agnostic_ig.engines._contract import Settings
 from agnostic_ig.engines.numeric_breaks import NARROW
 from agnostic_ig.engines.numeric_groups import GroupTests, check_ends, explain
+from agnostic_ig.engines.numeric_logit import explain_in_log_odds, note_votes
 from agnostic_ig.engines.numeric_surface import (
     PLACES,
     PLANE,
@@ -37,7 +38,9 @@ __all__ = ["by_size", "narrowest", "no_change", "rank_within", "refine", "settle
 # Width of intervals that are cut no further. Stepped models may round to float32, which moves crossings that coincide
 # in decimals apart by about 1e-7; a model that moves with every minute step does not.
 NARROWEST = {"stepped": 5e-7, "mixed": NARROW}
-LOOK = 80  # model rows that this may cost for one of them
+HALF_WIDTH = 0.49  # of the interval around one half, in units of the narrowest: it is cut no further
+LOOK = 100  # model rows that this may cost for one of them
+BESIDE = 1e-4  # how close to a slanted jump players that move alone may cross its surface
 LOOKED_AT = 2  # explained jumps of a pair that are looked at for slanted surfaces
 FOUND = 3e-7  # how finely shares of a slanted surface are known
 
@@ -54,17 +57,25 @@ class Effort:
 
 EFFORTS = {
     "fast": Effort(16, 1 / 24, GroupTests(ends=2, inside=1, again=8)),
-    "standard": Effort(48, 1 / 80, GroupTests(ends=4, inside=3, again=16)),
+    "standard": Effort(56, 1 / 80, GroupTests(ends=4, inside=2, again=16)),
     "thorough": Effort(256, 1 / 256, GroupTests(ends=12, inside=4, again=24)),
 }
 NOTICED = 12.0  # sums of four random answers that are no chance, in standard deviations of one
 DRIFT = 50.0  # how steep a smooth part may be that moves on across the interval of a jump
 AT_A_JUMP = GroupTests(ends=3, inside=0, again=0)  # of a known place: nothing else is near
+ENOUGH_VOTES = 8  # first tests that add up in log-odds only, before a pair is explained in them
+TESTS_AT_ONCE = 3
+TESTS_AT_HALF = range(200, 240)  # more groups, where whole numbers cross at one half, all at once
+PIECES_OF_UNITS = 32  # where nothing but units moves, and most crosses at one half
+ROUNDING_OF_FLOAT32 = 3e-8  # standard deviation, relative
 EQUAL = 1e-9  # sizes of jumps that count as equal, relative
 
 
 def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray, error: np.ndarray) -> None:
     """Add the attributions of the pairs to values, and their error estimates to error."""
+    poor = asker.remaining(pairs) < 2 * asker.moving[pairs].sum(axis=1) + 2
+    error[pairs[poor]] += (np.abs(asker.f_x - asker.f_b)[:, None, :] * asker.moving[:, :, None])[pairs[poor]]
+    pairs = pairs[~poor]
     if len(pairs) == 0:
         return
     effort = EFFORTS[settings.thoroughness]
@@ -73,7 +84,7 @@ def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray
     while len(waiting) or len(waiting := _cut(asker, found.taken_back(threshold))):
         now, waiting, spent = _affordable(asker, waiting, ties, found.reserved(), effort.tests)
         half_and_half(asker, spent, values, error)
-        explained, effects, defect = explain(asker, now, threshold[now.pair], effort.tests)
+        explained, effects, defect = _explain(asker, now, threshold, effort.tests)
         found.add(now[explained], effects[explained], defect[explained])
         failed = now[~explained]
         narrow = failed.high - failed.low <= narrowest(asker)[failed.pair]
@@ -82,6 +93,24 @@ def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray
     ties = Intervals.joined([ties, _slanted_after_all(asker, found)])
     found.credit(values, error)
     _settle_ties(asker, ties, threshold, values, error)
+
+
+def _explain(
+    asker: Any, now: Intervals, threshold: np.ndarray, tests: GroupTests
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `explain`; in log-odds where these have been seen to add up, and probabilities not."""
+    linked = (asker.votes[now.pair] >= ENOUGH_VOTES) & ~asker.moves_units[now.pair]
+    explained, defect = np.zeros(len(now), dtype=bool), np.zeros_like(now.f_low)
+    effects = np.zeros((len(now), asker.columns.n_players, len(asker.outputs)))
+    plain = now[~linked]
+    explained[~linked], effects[~linked], defect[~linked] = explain(
+        asker, plain, threshold[plain.pair], tests, note_votes
+    )
+    explained[linked], effects[linked], defect[linked] = explain_in_log_odds(asker, now[linked], tests)
+    tied = explained & ~linked & asker.moves_whole_numbers[now.pair] & (now.low < 0.5) & (now.high > 0.5)
+    tied, limit = np.flatnonzero(tied), threshold[now.pair]
+    explained[np.setdiff1d(tied, check_ends(asker, now, tied, effects, TESTS_AT_HALF, limit, defect))] = False
+    return explained, effects, defect
 
 
 def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray) -> None:
@@ -131,11 +160,12 @@ class _Found:
         """Intervals that did not stand up to further tests."""
         share, limit = self._share_of_equal_jumps()[self.intervals.pair], threshold[self.intervals.pair]
         times = np.ceil(self._effort.tests.again * (0.15 + 0.85 * share)) * (share > 0.01)
-        times[self._is_sure] = 0
+        times[self._is_sure | (self._asker.votes[self.intervals.pair] >= ENOUGH_VOTES)] = 0
         failed = (self.intervals.high - self.intervals.low > self._effort.widest) & (share > 0.5) & ~self._is_sure
-        for number in range(int(times.max(initial=0))):
+        for number in range(0, int(times.max(initial=0)), TESTS_AT_ONCE):
             asked = np.flatnonzero((times > number) & ~failed)
-            which = range(self._effort.tests.ends + number, self._effort.tests.ends + number + 1)
+            last = min(number + TESTS_AT_ONCE, self._effort.tests.again)
+            which = range(self._effort.tests.ends + number, self._effort.tests.ends + last)
             passed = check_ends(self._asker, self.intervals, asked, self.effects, which, limit, self.defect)
             failed[np.setdiff1d(asked, passed)] = True
         self._is_sure[:] = True
@@ -172,12 +202,15 @@ class _Found:
     def credit(self, values: np.ndarray, error: np.ndarray) -> None:
         """Add the effects to values, and what the tests left unexplained to the error of the players credited.
 
-        Intervals that are wide, because the budget bought no more pieces, may hide as much again.
+        Where intervals are wide, because the budget bought no more pieces, as much as their largest effect may be
+        hidden from every player.
         """
         wide = self.intervals.high - self.intervals.low > 2.0 / self._effort.pieces
-        hidden = np.abs(self.effects).max(axis=1, initial=0.0) * wide[:, None]
+        hidden, moving = np.zeros_like(self._asker.f_x), self._asker.moving[:, :, None]
+        np.maximum.at(hidden, self.intervals.pair[wide], np.abs(self.effects[wide]).max(axis=1, initial=0.0))
+        error += hidden[:, None, :] * moving
         np.add.at(values, self.intervals.pair, self.effects)
-        np.add.at(error, self.intervals.pair, (self.defect + hidden)[:, None, :] * (self.effects != 0))
+        np.add.at(error, self.intervals.pair, self.defect[:, None, :] * (self.effects != 0))
 
 
 def settle_at_half(asker: Any, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -197,7 +230,8 @@ def no_change(asker: Any) -> np.ndarray:
     """(n_pairs, n_outputs): differences of the model that count as none, by what has been seen of it so far."""
     change = np.abs(asker.f_x - asker.f_b)
     drift = DRIFT * NARROW * asker.moves_smoothly[:, None]
-    random = NOTICED * (asker.randomness * asker.size)[:, None]
+    rounding = ROUNDING_OF_FLOAT32 if asker.precision is np.float32 else 0.0
+    random = NOTICED * (np.maximum(asker.randomness, rounding) * asker.size)[:, None]
     return (NOTHING + drift) * np.maximum(change, 0.01 * asker.size[:, None]) + random + 1e-300
 
 
@@ -222,19 +256,21 @@ def _first_intervals(asker: Any, pairs: np.ndarray, pieces: int) -> tuple[Interv
 
 def _is_at_half(asker: Any, intervals: Intervals) -> np.ndarray:
     """The intervals in which discrete columns move."""
-    return asker.jumps_at_half[intervals.pair] & (intervals.low == 0.5 - narrowest(asker)[intervals.pair] / 2)
+    return asker.jumps_at_half[intervals.pair] & (intervals.low == 0.5 - HALF_WIDTH * narrowest(asker)[intervals.pair])
 
 
 def _pieces_of_pair(asker: Any, pair: int, pieces: int) -> tuple[np.ndarray, np.ndarray]:
     """Ends of the first intervals of one pair: as many as its budget can close twice over."""
     n_moving = int(asker.moving[pair].sum())
     # Bands, which a feature enters and leaves within one piece, are more frequent the fewer features there are.
-    pieces = round(pieces * max(1.0, (30 / max(n_moving, 1)) ** 0.5))
+    pieces = round(pieces * max(1.0, 30 / max(n_moving, 1)))
+    pieces = PIECES_OF_UNITS if asker.moves_units[pair] else pieces
     pieces = int(np.clip(asker.remaining([pair])[0] // (4 * n_moving + 2), 1, pieces))
     shift = 0.3 * (uniform(child_keys(asker.block.seeds[pair], np.arange(pieces))) - 0.5)
     cuts = (np.arange(pieces)[1:] + shift[1:]) / pieces
-    if asker.jumps_at_half[pair]:
-        half_width = narrowest(asker)[pair] / 2
+    at_half = asker.jumps_at_half[pair] or asker.moves_whole_numbers[pair]
+    if at_half and asker.remaining([pair])[0] >= 6 * n_moving + 4:
+        half_width = HALF_WIDTH * narrowest(asker)[pair]
         cuts = cuts[np.abs(cuts - 0.5) > half_width]
         cuts = np.sort(np.append(cuts, [0.5 - half_width, 0.5 + half_width]))
     return np.append(0.0, cuts), np.append(cuts, 1.0)
@@ -259,6 +295,7 @@ def _affordable(
     n_moving = asker.moving.sum(axis=1)
     n_open = np.bincount(np.append(waiting.pair, ties.pair), minlength=len(n_moving))
     cost = tests.cost(n_moving) + 2 * n_moving  # one that fails leaves another one open
+    cost += len(TESTS_AT_HALF) * asker.moves_whole_numbers
     free = asker.remaining(np.arange(len(n_moving))) - 2 * n_moving * n_open - reserved
     can = np.maximum(free, 0) // cost
     narrowest_first = np.lexsort((waiting.low, waiting.high - waiting.low, waiting.pair))
@@ -298,10 +335,18 @@ def _settle_ties(asker: Any, ties: Intervals, threshold: np.ndarray, values: np.
     plane[slanted], slanted[slanted] = _credit_surfaces(
         asker, ties[slanted], (asker.remaining(ties.pair) - 2 * n_moving * n_ties)[slanted], values, error
     )
-    settled = settle(asker, ties[~plane], threshold[ties.pair[~plane]])
+    rest = ~plane & ~_is_beside(ties, plane, threshold)
+    settled = settle(asker, ties[rest], threshold[ties.pair[rest]])
     # It failed its tests, so players interact in it; if they seem not to, it is none of the kinds known here.
     doubtful = ~settle_now & (slanted | ~looked)
-    _add(asker, ties[~plane], settled, doubtful[~plane] | (settled.is_additive() & ~settle_now[~plane]), values, error)
+    _add(asker, ties[rest], settled, doubtful[rest] | (settled.is_additive() & ~settle_now[rest]), values, error)
+
+
+def _is_beside(ties: Intervals, plane: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    """(n_ties,): the path does not jump there, but it crosses a slanted surface close by, where single players do."""
+    still = (np.abs(ties.f_high - ties.f_low) <= threshold[ties.pair]).all(axis=1)
+    close = np.abs(ties.low[:, None] - ties.low[plane][None, :]) <= BESIDE
+    return still & (close & (ties.pair[:, None] == ties.pair[plane][None, :])).any(axis=1)
 
 
 def _credit_surfaces(
@@ -349,7 +394,7 @@ def _slanted_after_all(asker: Any, found: _Found) -> Intervals:
     order = order[by_size(found.intervals[order])]
     some = found.intervals[order]
     looked = (rank_within(some.pair) < LOOKED_AT) & (asker.remaining(some.pair) >= LOOKED_AT * LOOK)
-    origin, jumps = located(asker, some[looked], NARROWEST["stepped"], limit)
+    origin, jumps = located(asker, some[looked], NARROWEST["mixed"], limit)
     few = (rank_within(jumps.pair) < LOOKED_AT) & (asker.remaining(jumps.pair) >= LOOK)
     origin, jumps = origin[few], jumps[few]
     active = (found.effects[order[looked]] != 0).any(axis=2)[origin]
