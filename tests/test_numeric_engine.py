@@ -142,7 +142,8 @@ def test_what_a_tie_leaves_unexplained_is_error(monkeypatch):
     nobody = lambda asker, ties, threshold, effects: np.zeros_like(asker.moving[ties.pair])  # noqa: E731
     monkeypatch.setattr(numeric_tie, "_active_players", nobody)
     with pytest.warns(BudgetWarning, match="1 of 1 rows"):
-        e = numeric(lambda X: (X.sum(axis=1) > 1.5) * 1.0, np.zeros(3), np.ones((1, 3)), categorical_features=[0, 1, 2])
+        twos = np.full((1, 3), 2.0)  # units are enumerated without a search
+        e = numeric(lambda X: (X.sum(axis=1) > 3.0) * 1.0, np.zeros(3), twos, categorical_features=[0, 1, 2])
     assert (e.values == 0).all()
     assert (e.error_estimate >= 1.0).all()
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
+from agnostic_ig.engines.numeric_tie import MAX_ENUMERATED
 from agnostic_ig.engines.response import BlackBox
 from agnostic_ig.kernels.path_probe import build_probes
 
@@ -49,6 +50,8 @@ class Asker:
         self.steepest = np.zeros((*self.moving.shape, len(outputs)))  # largest mean slope of a player on any panel
         self.jumps_at_half = self._half_jumpers()
         self.moves_whole_numbers, self.moves_units = self._whole_numbers()
+        few = 2.0 ** self.moving.sum(axis=1) <= np.minimum(2.0**MAX_ENUMERATED, budget / 4)
+        self.is_enumerated_at_half = self.moves_units & few
         self.moves_smoothly = np.zeros(len(block), dtype=bool)  # a minute step along the path moves the model
 
     @property

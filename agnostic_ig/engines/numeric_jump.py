@@ -66,7 +66,7 @@ AT_A_JUMP = GroupTests(ends=3, inside=0, again=0)  # of a known place: nothing e
 ENOUGH_VOTES = 8  # first tests that add up in log-odds only, before a pair is explained in them
 TESTS_AT_ONCE = 3
 TESTS_AT_HALF = range(200, 240)  # more groups, where whole numbers cross at one half, all at once
-PIECES_OF_UNITS = 32  # where nothing but units moves, and most crosses at one half
+PIECES_OF_UNITS = 29  # where nothing but units moves, and most crosses at one half
 ROUNDING_OF_FLOAT32 = 3e-8  # standard deviation, relative
 EQUAL = 1e-9  # sizes of jumps that count as equal, relative
 
@@ -110,6 +110,8 @@ def _explain(
     tied = explained & ~linked & asker.moves_whole_numbers[now.pair] & (now.low < 0.5) & (now.high > 0.5)
     tied, limit = np.flatnonzero(tied), threshold[now.pair]
     explained[np.setdiff1d(tied, check_ends(asker, now, tied, effects, TESTS_AT_HALF, limit, defect))] = False
+    # Where nothing but units moves, all of it may cross there at once: few enough are enumerated whatever tests say.
+    explained[tied[asker.is_enumerated_at_half[now.pair[tied]]]] = False
     return explained, effects, defect
 
 
@@ -205,7 +207,7 @@ class _Found:
         Where intervals are wide, because the budget bought no more pieces, as much as their largest effect may be
         hidden from every player.
         """
-        wide = self.intervals.high - self.intervals.low > 2.0 / self._effort.pieces
+        wide = self.intervals.high - self.intervals.low > 3.0 / self._effort.pieces
         hidden, moving = np.zeros_like(self._asker.f_x), self._asker.moving[:, :, None]
         np.maximum.at(hidden, self.intervals.pair[wide], np.abs(self.effects[wide]).max(axis=1, initial=0.0))
         error += hidden[:, None, :] * moving

@@ -9,7 +9,7 @@ import numpy as np
 from agnostic_ig.kernels.shapley import shapley_of_states
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["NOTHING", "Intervals", "Settled", "half_and_half", "settle"]
+__all__ = ["MAX_ENUMERATED", "NOTHING", "Intervals", "Settled", "half_and_half", "settle"]
 
 MAX_ENUMERATED = 12  # players whose 2**k states are asked
 CONTEXTS = 4  # random states, beside "nobody moved" and "all moved", in which each player's effect is tried
@@ -160,7 +160,8 @@ def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> Settled:
     room = asker.remaining(ties.pair) // ties_of_pair
     looked = np.flatnonzero(~settled & (room >= CONTEXTS * (asker.moving[ties.pair].sum(axis=1) + 1)))
     active = np.zeros((len(ties), asker.columns.n_players), dtype=bool)
-    active[looked] = _active_players(asker, ties[looked], threshold[looked], [forward[looked], backward[looked]])
+    active[looked] = asker.moving[ties.pair[looked]] & asker.is_enumerated_at_half[ties.pair[looked], None]
+    active[looked] |= _active_players(asker, ties[looked], threshold[looked], [forward[looked], backward[looked]])
     n_active = active.sum(axis=1)
     room = asker.remaining(ties.pair) // ties_of_pair
     small = looked[(n_active[looked] <= MAX_ENUMERATED) & (2.0 ** n_active[looked] <= room[looked])]
