@@ -7,6 +7,7 @@ import naive
 import numpy as np
 import pytest
 from counts import count
+from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
@@ -131,6 +132,47 @@ def test_large_ties_are_shared_by_enumeration_and_beyond_by_permutations():
         assert e.values.sum() == pytest.approx(1.0, abs=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_players_that_tie_have_no_order_in_log_odds_either(seed):
+    """Two of many steps in the log-odds are at one place, the end of the path: both orders count alike."""
+    rng = np.random.default_rng(seed)
+    places, heights = rng.random((12, 8)), rng.normal(size=(12, 8))
+    places[0, 0] = places[1, 0] = 1.0
+    x, b = 1.0 + rng.random(12), -rng.random(12)
+    thresholds = np.where(places == 1.0, x[:, None], b[:, None] + places * (x - b)[:, None])
+
+    def f(Z):
+        return 1.0 / (1.0 + np.exp(-((Z[:, :, None] >= thresholds) * heights).sum(axis=(1, 2))))
+
+    e = numeric(f, b, x[None])
+    order = np.argsort(places, axis=None, kind="stable")
+    wanted = np.mean([credits_in_order(order, heights), credits_in_order(swapped(order), heights)], axis=0)
+    np.testing.assert_allclose(e.values[0], wanted, atol=1e-12)
+
+
+def test_two_features_on_their_thresholds_tie_at_the_end_of_the_path():
+    """A row of the training data lies on thresholds; the path, rounded, seems to reach one of them before the other."""
+    X, y = make_classification(1000, 30, n_informative=10, random_state=0)
+    X = X.astype(np.float32).astype(np.float64)
+    model, baseline = HistGradientBoostingClassifier(random_state=0).fit(X, y), np.median(X, axis=0)
+    exact = IntegratedGradients(model, baseline).explain(X[:1]).values
+    e = numeric(lambda Z: model.predict_proba(Z)[:, 1], baseline, X[:1])
+    np.testing.assert_allclose(e.values, exact, atol=1e-10)
+
+
+def credits_in_order(order, heights):
+    odds, credits = 0.0, np.zeros(len(heights))
+    for place in order:
+        before, odds = odds, odds + heights.flat[place]
+        credits[place // heights.shape[1]] += 1.0 / (1.0 + np.exp(-odds)) - 1.0 / (1.0 + np.exp(-before))
+    return credits
+
+
+def swapped(order):
+    """The last two the other way round."""
+    return np.append(order[:-2], order[:-3:-1])
+
+
 def test_an_effect_that_no_single_flag_shows():
     """Majority of three: no flag matters at either end, only in between."""
     e = numeric(lambda X: (X.sum(axis=1) > 1.5) * 1.0, np.zeros(3), np.ones((1, 3)), categorical_features=[0, 1, 2])
@@ -141,8 +183,8 @@ def test_what_a_tie_leaves_unexplained_is_error(monkeypatch):
     """If the search for players with an effect misses them all, the whole change is said to be in doubt."""
     nobody = lambda asker, ties, threshold, effects: np.zeros_like(asker.moving[ties.pair])  # noqa: E731
     monkeypatch.setattr(numeric_tie, "_active_players", nobody)
+    twos = np.full((1, 3), 2.0)  # units are enumerated without a search
     with pytest.warns(BudgetWarning, match="1 of 1 rows"):
-        twos = np.full((1, 3), 2.0)  # units are enumerated without a search
         e = numeric(lambda X: (X.sum(axis=1) > 3.0) * 1.0, np.zeros(3), twos, categorical_features=[0, 1, 2])
     assert (e.values == 0).all()
     assert (e.error_estimate >= 1.0).all()

@@ -16,7 +16,8 @@ from agnostic_ig.numerics.hashing import child_keys, uniform
 __all__ = ["explain_in_log_odds", "note_votes"]
 
 ROUNDING = 1e-15  # of a probability
-STEPS = 40  # bisections at most; players that still are not apart cross at one place
+STEPS = 40  # cuts at most
+AT_ONCE = 5e-7  # players that are not apart by this, in units of the path, tie, and have no order
 
 
 def log_odds(p: np.ndarray) -> np.ndarray:
@@ -105,7 +106,7 @@ def _in_order(
         sums = (subsets[None] & left[:, None]) @ sizes[row][:, :, None]
         apart = np.abs(odds_there[:, None] - start[:, None] - sums[:, :, 0])
         best = apart.argmin(axis=1)
-        lost = apart[np.arange(len(row)), best] > limit[row, 0] * MOST
+        lost = (apart[np.arange(len(row)), best] > limit[row, 0] * MOST) | (high - low < AT_ONCE)
         ordered[row[lost]] = False
         moved = subsets[best] & left
         row, left = np.tile(row, 2), np.concatenate([moved, left & ~moved])
