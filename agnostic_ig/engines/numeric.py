@@ -4,9 +4,9 @@ All pairs of a block are worked on together. Every round collects the probe poin
 the model answers them in few large calls. A pair's points depend on nothing but the pair, so batches do not change
 answers.
 
-The path of a pair is scanned first. Where a minute step along it moves the model, quadrature of finite differences
-is tried (`numeric_smooth`); where it does not, or where quadrature cannot explain the change of the model, the path
-is cut into intervals until the increments of single features explain each of them (`numeric_jump`).
+The path of a pair is scanned first. Where a minute step along it moves the model, what is smooth is integrated, and
+kinks and jumps are found on the path (`numeric_mixed`); where it does not, or where the budget has no room for that,
+the path is cut into intervals until the effects of single features explain each of them (`numeric_jump`).
 """
 
 from dataclasses import dataclass, field

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from agnostic_ig.engines.numeric_tie import Intervals
+from agnostic_ig.engines.numeric_tie import Intervals, alone
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
 __all__ = ["FEW", "GroupTests", "check_ends", "explain"]
@@ -140,9 +140,7 @@ def _single_effects(
     """Fill in the effects of single candidates; returns the intervals where they add up."""
     place, player = np.nonzero(candidates[alive])
     row = alive[place]
-    alone = np.zeros((len(row), candidates.shape[1]), dtype=bool)
-    alone[np.arange(len(row)), player] = True
-    effects[row, player] = now.ask(asker, row, alone) - now.f_low[row]
+    effects[row, player] = now.ask(asker, row, alone(player, candidates.shape[1])) - now.f_low[row]
     gap = np.abs(effects[alive].sum(axis=1) - (now.f_high - now.f_low)[alive])
     return _pass(alive, gap, limit, defect)
 

@@ -1,15 +1,10 @@
-"""Stepped and mixed stretches of the path: cut it until the increments of single players explain every interval.
+"""Stepped paths: cut them until the effects of single players explain every interval.
 
-An interval is explained when players move independently in it: for random halves S of the moving players, and for
-t at its end, at random places inside it, and just beside one of its jumps,
-``f(S at t) + f(the others at t) = f(all at low) + f(all at t)``, and the increments of single players add up to the
-change. Otherwise it is cut at a random place near its middle (never at
-a round number: data that cross at one half would make up a state in between). Intervals that are still not
-explained when they are narrower than NARROWEST are ties.
-
-Tests inside the interval see what its ends cannot: effects that begin and end within it. Tests just beside a
-jump see oblique surfaces: just behind it the path has crossed and no part of the moves alone may have, and just
-before it the other way round.
+An interval is explained when its players act independently in it, by the group tests of `numeric_groups` or, in
+log-odds, of `numeric_logit`. Otherwise it is cut at a random place near its middle (never at a round number: data that
+cross at one half would make up a state in between). Intervals that are still not explained when they are narrower
+than NARROWEST are ties, or jumps across slanted surfaces (`numeric_surface`); some explained jumps are looked at once
+more, because single players may seem to explain a slanted one.
 """
 
 from dataclasses import dataclass
@@ -21,6 +16,7 @@ from agnostic_ig.engines._contract import Settings
 from agnostic_ig.engines.numeric_breaks import NARROW
 from agnostic_ig.engines.numeric_groups import GroupTests, check_ends, explain
 from agnostic_ig.engines.numeric_logit import explain_in_log_odds, note_votes
+from agnostic_ig.engines.numeric_smooth import ROUNDING_OF_FLOAT32
 from agnostic_ig.engines.numeric_surface import (
     PLACES,
     PLANE,
@@ -67,7 +63,6 @@ ENOUGH_VOTES = 8  # first tests that add up in log-odds only, before a pair is e
 TESTS_AT_ONCE = 3
 TESTS_AT_HALF = range(200, 240)  # more groups, where whole numbers cross at one half, all at once
 PIECES_OF_UNITS = 29  # where nothing but units moves, and most crosses at one half
-ROUNDING_OF_FLOAT32 = 3e-8  # standard deviation, relative
 EQUAL = 1e-9  # sizes of jumps that count as equal, relative
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from agnostic_ig.engines.numeric_tie import Intervals
+from agnostic_ig.engines.numeric_tie import Intervals, alone
 from agnostic_ig.numerics.chebyshev import chebyshev_coefficients, chebyshev_points, degree_below
 from agnostic_ig.numerics.quadrature import gauss_legendre
 
-__all__ = ["MAX_ORDER", "NOISY", "integrate_panels", "measure_noise", "scan"]
+__all__ = ["MAX_ORDER", "NOISY", "ROUNDING_OF_FLOAT32", "integrate_panels", "measure_noise", "scan"]
 
 POINTS = (16, 32, 64, 128)  # pieces between the Chebyshev points of a scan, doubled until the coefficients fade
 LEAST_ORDER, MAX_ORDER = 3, 64  # fewer nodes tell nothing about the rate at which coefficients fade
@@ -150,9 +150,7 @@ def _slopes(asker: Any, panels: Intervals, alpha: np.ndarray, step: np.ndarray, 
     n_nodes = alpha.shape[1]
     sign = np.where(np.arange(n_nodes) % 2, -1.0, 1.0)
     row, player = np.nonzero(asker.moving[panels.pair])
-    moved = np.zeros((len(row), asker.columns.n_players), dtype=bool)
-    moved[np.arange(len(row)), player] = True
-    moved = np.repeat(moved, n_nodes, axis=0)
+    moved = np.repeat(alone(player, asker.columns.n_players), n_nodes, axis=0)
     pair, at, ahead = np.repeat(panels.pair[row], n_nodes), alpha[row].ravel(), (step[row, None] * sign).ravel()
     plain = asker.ask_path(np.repeat(panels.pair, n_nodes), alpha.ravel()).reshape(*alpha.shape, len(asker.outputs))
     one = asker.ask(pair, at, at + ahead, moved)

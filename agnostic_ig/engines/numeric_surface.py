@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from agnostic_ig.engines.numeric_tie import Intervals
+from agnostic_ig.engines.numeric_tie import Intervals, alone
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
 __all__ = ["PLACES", "PLANE", "located", "looks_slanted", "shares_of_surface", "single_players_fail", "stands_alone"]
@@ -53,8 +53,7 @@ def located(asker: Any, intervals: Intervals, width: float, limit: np.ndarray) -
 def single_players_fail(asker: Any, jumps: Intervals, active: np.ndarray) -> np.ndarray:
     """(n_jumps,): the active players (n_jumps, n_players), each moved alone, do not add up to the jump where it is."""
     which, player = np.nonzero(active)
-    groups = np.zeros((len(which), active.shape[1]), dtype=bool)
-    groups[np.arange(len(which)), player] = True
+    groups = alone(player, active.shape[1])
     start = np.maximum(jumps.low - LONG_BEFORE * (jumps.high - jumps.low), 0.0)
     soon, now = _moved_alone(asker, jumps, which, groups, start, [jumps.low, jumps.high]) - jumps.f_low[which]
     size = np.abs(jumps.f_high - jumps.f_low).max(axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from agnostic_ig.kernels.shapley import shapley_of_states
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["MAX_ENUMERATED", "NOTHING", "Intervals", "Settled", "half_and_half", "settle"]
+__all__ = ["MAX_ENUMERATED", "NOTHING", "Intervals", "Settled", "alone", "half_and_half", "settle"]
 
 MAX_ENUMERATED = 12  # players whose 2**k states are asked
 CONTEXTS = 4  # random states, beside "nobody moved" and "all moved", in which each player's effect is tried
@@ -72,9 +72,7 @@ class Intervals:
     def single_moves_alone(self, asker: Any) -> tuple[np.ndarray, np.ndarray]:
         """The intervals of single moves, and the mask (n, n_players) of who moves in each."""
         which, player = self.single_moves(asker)
-        alone = np.zeros((len(which), asker.columns.n_players), dtype=bool)
-        alone[np.arange(len(which)), player] = True
-        return which, alone
+        return which, alone(player, asker.columns.n_players)
 
     def increments(self, asker: Any, start: np.ndarray, f_start: np.ndarray) -> np.ndarray:
         """(n_intervals, n_players, n_outputs): change when one player leaves its side in the state `start`."""
@@ -101,6 +99,11 @@ class Intervals:
         draw[~moving] = 2.0
         rank = draw.argsort(axis=1).argsort(axis=1)
         return rank < (moving.sum(axis=1, keepdims=True) + 1) // 2
+
+
+def alone(player: np.ndarray, n_players: int) -> np.ndarray:
+    """(n, n_players): masks that hold one player each."""
+    return player[:, None] == np.arange(n_players)[None, :]
 
 
 def half_and_half(asker: Any, intervals: Intervals, values: np.ndarray, error: np.ndarray) -> None:
@@ -133,12 +136,6 @@ class Settled:
         """(n_ties,): every player has the same effect first and last."""
         size = np.abs(self.values).max(axis=(1, 2), initial=0.0)
         return np.abs(self.forward - self.backward).max(axis=(1, 2), initial=0.0) <= ADDITIVE * size
-
-    def differs_from(self, other: "Settled") -> np.ndarray:
-        """(n_ties,): the effects are others there."""
-        size = np.abs(np.stack([self.forward, other.forward])).max(axis=(0, 2, 3), initial=0.0)
-        changes = [self.forward - other.forward, self.backward - other.backward]
-        return np.abs(np.stack(changes)).max(axis=(0, 2, 3), initial=0.0) > ADDITIVE * size
 
 
 def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> Settled:
