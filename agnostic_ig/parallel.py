@@ -9,12 +9,14 @@ import numpy as np
 
 from agnostic_ig.validation import invalid
 
-__all__ = ["batches", "check_n_jobs", "map_batches", "progress_bar"]
+__all__ = ["batches", "check_n_jobs", "map_batches", "progress_bar", "threads_beside"]
 
 Result = TypeVar("Result")
 
 # What glibc's allocator takes at most as its threshold for blocks of their own.
 HELD_BYTES = 31 << 20
+# Models that take all threads unless n_jobs, or the environment, says otherwise.
+OPENMP_BY_ITSELF = ("HistGradientBoosting", "XGB", "LGBM", "CatBoost")
 # A bar appears by itself only where a wait would be felt (seconds, estimated by the caller).
 LONG_WORK_SECONDS = 5.0
 
@@ -27,6 +29,33 @@ def check_n_jobs(owner: str, value: Any) -> int:
     from joblib import effective_n_jobs
 
     return 1 if value is None else effective_n_jobs(int(value))
+
+
+def threads_beside(model: Any, n_jobs: int) -> int:
+    """Threads that leave room for those of the model itself, where batches ask it: n_jobs for both together."""
+    return max(1, n_jobs // own_threads(model))
+
+
+def own_threads(model: Any) -> int:
+    """Threads that a model, or the widest part of it, predicts with; 1 for functions, which do not tell."""
+    model = getattr(model, "__self__", model)
+    parts = model.get_params(deep=True) if hasattr(model, "get_params") else {}
+    return max((_threads_of(part) for part in [model, *parts.values()]), default=1)
+
+
+def _threads_of(part: Any) -> int:
+    from joblib import effective_n_jobs
+
+    jobs = getattr(part, "n_jobs", None)
+    if jobs is None:
+        return _openmp_threads() if type(part).__name__.startswith(OPENMP_BY_ITSELF) else 1
+    return effective_n_jobs(jobs) if isinstance(jobs, numbers.Integral) and jobs != 0 else 1
+
+
+def _openmp_threads() -> int:
+    from threadpoolctl import threadpool_info
+
+    return max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "openmp"), default=1)
 
 
 def batches(n_rows: int, batch_size: int) -> list[slice]:

@@ -277,6 +277,40 @@ def test_shapley_kernel_equals_enumeration(n):
             np.testing.assert_allclose(credits[:, o], [float(wanted[i]) for i in range(n)], atol=1e-14)
 
 
+BOOSTING = HistGradientBoostingClassifier(max_iter=40, random_state=0)
+
+
+@pytest.mark.parametrize("budget", [150, 700, None])
+def test_neither_company_nor_batches_change_a_row_whatever_its_budget(budget):
+    """Intervals of all rows are tested side by side, in log-odds too; when one is through depends on its row alone."""
+    X, y = make_classification(400, 8, random_state=1)
+    model = BOOSTING.fit(X, y)
+    wanted = IntegratedGradients(model.predict_proba, X[0], max_evaluations=budget, progress=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BudgetWarning)
+        together = wanted.explain(X[10:20], target=1)
+        for size in (1, 4):
+            apart = wanted.set_params(batch_size=size).explain(X[10:20], target=1)
+            for name in ("values", "error_estimate", "n_evaluations"):
+                np.testing.assert_array_equal(getattr(apart, name), getattr(together, name))
+    assert budget is None or together.n_evaluations.max() <= budget
+
+
+def test_rows_are_explained_in_few_calls():
+    """A call of a forest costs as much as thousands of its rows, so what waits is asked together."""
+    X, y = make_classification(600, 12, n_informative=6, random_state=0)
+    model = RandomForestClassifier(50, max_depth=6, random_state=0).fit(X, y)
+    sizes = []
+
+    def predict(Z):
+        sizes.append(len(Z))
+        return model.predict_proba(Z)[:, 1]
+
+    e = numeric(predict, X.mean(axis=0), X[:30], progress=False)
+    assert sum(sizes) == e.n_evaluations.sum() + 31
+    assert len(sizes) <= 60
+
+
 def test_probe_kernel_compiled_and_plain():
     x, b = np.array([[1.0, 5.0, 2.0, np.nan]]), np.array([[0.0, 4.0, 2.0, 1.0]])
     discrete = np.array([False, True, False, False])
@@ -285,5 +319,5 @@ def test_probe_kernel_compiled_and_plain():
     wanted = np.array([[0.25, 4.0, 2.0, 1.0], [0.75, 4.0, 2.0, 1.0], [0.0, 5.0, 2.0, np.nan]])
     for function in (path_probe.build_probes, path_probe.build_probes.py_func):
         out = np.empty((3, 4))
-        function(x, b, discrete, np.array([0, 1, 2, 2]), pair, alpha, to, moved, out)
+        function(path_probe.Paths.between(b, x, discrete), np.array([0, 1, 2, 2]), pair, alpha, to, moved, out)
         np.testing.assert_array_equal(out, wanted)

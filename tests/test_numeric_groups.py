@@ -5,6 +5,8 @@ import pytest
 from askers import intervals_of, make_asker
 
 from agnostic_ig.engines.numeric_groups import FEW, GroupTests, explain
+from agnostic_ig.kernels import group_tests
+from agnostic_ig.numerics.hashing import child_keys, uniform
 
 PLAIN = GroupTests(ends=0, inside=0, again=0)
 STANDARD = GroupTests(ends=4, inside=3, again=16)
@@ -206,3 +208,56 @@ def test_keys_alone_decide():
     assert 0 < is_explained[some].sum() < len(some)
     np.testing.assert_array_equal(again, is_explained[some])
     np.testing.assert_array_equal(effects_again, effects[some])
+
+
+def kernels_and_plain(name):
+    function = getattr(group_tests, name)
+    return [function, function.py_func]
+
+
+def test_random_groups_are_those_of_the_keys():
+    rng = np.random.default_rng(0)
+    keys, number = rng.integers(0, 2**63, 50).astype(np.uint64), rng.integers(0, 2000, 50)
+    moving = rng.random((50, 70)) < 0.8
+    wanted = moving & (uniform(child_keys(child_keys(keys, number)[:, None], np.arange(70)[None, :])) < 0.5)
+    out = np.empty_like(moving)
+    group_tests.random_groups(keys, number, moving, out)
+    np.testing.assert_array_equal(out, wanted)
+    assert 0.4 < out.sum() / moving.sum() < 0.6
+
+
+@pytest.mark.parametrize("function", kernels_and_plain("defects_of_groups"))
+def test_defects_of_groups_are_the_largest_of_every_interval(function):
+    rng = np.random.default_rng(1)
+    which, groups = rng.integers(0, 5, 40), rng.random((40, 6)) < 0.5
+    answers, f_low, effects = rng.normal(size=(40, 2)), rng.normal(size=(6, 2)), rng.normal(size=(6, 6, 2))
+    found = np.zeros((6, 2))
+    function(which, groups, answers, f_low, effects, found)
+    apart = np.abs(answers - f_low[which] - np.einsum("np,npk->nk", groups, effects[which]))
+    wanted = [apart[which == w].max(axis=0, initial=0.0) for w in range(6)]
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("function", kernels_and_plain("nearest_sums"))
+@pytest.mark.parametrize("n_active", [0, 1, 3, 4, 6])
+def test_nearest_sums_try_all_subsets_of_the_largest_effects(function, n_active):
+    rng = np.random.default_rng(n_active)
+    effects = np.zeros((3, 8, 2))
+    effects[:, rng.permutation(8)[:n_active]] = rng.normal(size=(3, n_active, 2))
+    change, which, found = rng.normal(size=(20, 2)), rng.integers(0, 3, 20), np.full((20, 2), np.nan)
+    function(change, which, effects, found)
+    for i in range(20):
+        mine = effects[which[i]]
+        largest = np.argsort(-np.abs(mine).max(axis=1), kind="stable")[:4]
+        subsets = (np.arange(16)[:, None] >> np.arange(4)) & 1
+        wanted = np.abs(change[i] - subsets @ mine[largest]).max(axis=1).min()
+        assert found[i].max() == pytest.approx(wanted, abs=1e-14)
+
+
+@pytest.mark.parametrize("function", kernels_and_plain("rule_out"))
+def test_ruled_out_is_who_did_nothing_or_was_missing_where_everything_happened(function):
+    group = np.array([[True, True, False, False]] * 3)
+    f_low, f_high, limit = np.zeros((3, 1)), np.ones((3, 1)), np.full((3, 1), LIMIT)
+    candidates = np.ones((3, 4), dtype=bool)
+    function(np.arange(3), group, np.array([[0.0], [1.0], [0.5]]), f_low, f_high, limit, candidates)
+    np.testing.assert_array_equal(candidates, [~group[0], group[0], [True] * 4])

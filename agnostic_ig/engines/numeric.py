@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
+from agnostic_ig.engines.numeric_groups import ROUNDED
 from agnostic_ig.engines.numeric_tie import MAX_ENUMERATED
 from agnostic_ig.engines.response import BlackBox
-from agnostic_ig.kernels.path_probe import build_probes
+from agnostic_ig.kernels.path_probe import Paths, build_probes
 
 __all__ = ["BUDGETS", "Asker", "NumericEngine"]
 
@@ -26,8 +27,8 @@ BUDGETS = {"fast": 5_000, "standard": 20_000, "thorough": 200_000}
 ROWS_PER_CALL = 65_536
 # A second answer that is farther off than this, relative, is not only a sum in another order; then so many are asked.
 RANDOM, REPEATS = 1e-12, 8
-PAIRS_PER_BATCH = 1024
-MAX_EFFECTS = 20_000  # of players on outputs, in a batch of pairs: each has some 200 intervals with as many numbers
+PAIRS_PER_BATCH = 2048
+MAX_EFFECTS = 60_000  # of players on outputs, in a batch of pairs: each has some 200 intervals with as many numbers
 
 
 class Asker:
@@ -42,6 +43,7 @@ class Asker:
         self.outputs = outputs
         self.n_evaluations = np.zeros(len(block), dtype=np.int64)
         self._black_box = black_box
+        self._paths = Paths.between(block.b, block.x, columns.discrete)
         self.size = np.abs(np.concatenate([self.f_x, self.f_b], axis=1)).max(axis=1)  # (n_pairs,): largest output seen
         self.randomness = np.zeros(len(block))  # standard deviation of answers to the same question, relative
         self.votes = np.zeros(len(block), dtype=np.int64)  # for log-odds, see numeric_logit
@@ -106,8 +108,7 @@ class Asker:
             part = slice(start, start + ROWS_PER_CALL)
             rows = np.empty((len(pair[part]), self.block.x.shape[1]))
             build_probes(
-                self.block.x, self.block.b, self.columns.discrete, self.columns.player_of,
-                pair[part], alpha[part], moved_alpha[part], moved[part], rows,
+                self._paths, self.columns.player_of, pair[part], alpha[part], moved_alpha[part], moved[part], rows,
             )  # fmt: skip
             answers[part] = self._black_box.ask_matrix(rows)[:, self.outputs]
         np.maximum.at(self.size, pair, np.abs(answers).max(axis=1, initial=0.0))
@@ -189,7 +190,6 @@ class NumericEngine:
 
 SCANNED = 6
 SCAN_STEP = {"exact": 1e-5, "random": 1e-3}
-ROUNDED = 2e-14  # what is added up in another order differs by no more, relative
 NOTICED = 6.0  # differences of random answers that are no chance, in their standard deviations
 TOO_RANDOM = 1e-4  # from this noise, relative, steps of a model cannot be told from it
 

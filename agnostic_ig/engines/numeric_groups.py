@@ -10,20 +10,23 @@ did everything. Their single effects must add up, and predict what random groups
 and at a random place inside it, which sees what begins and ends between them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from agnostic_ig.engines.numeric_tie import Intervals, alone
+from agnostic_ig.engines.numeric_rounds import Question, Steps, on_path, run
+from agnostic_ig.engines.numeric_tie import Intervals, alone, rank_within
+from agnostic_ig.kernels.group_tests import defects_of_groups, nearest_sums, random_groups, rule_out
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["FEW", "GroupTests", "check_ends", "explain"]
+__all__ = ["FEW", "ROUNDED", "GroupTests", "Trial", "check_ends", "explain"]
 
 MANY = 12  # candidates from which an interval is rather cut than searched
+ROUNDED = 2e-14  # what is added up in another order differs by no more, relative
 FEW = 12  # players among which bands are so frequent that one place more is looked at
 FEW_BITS = 4  # so few players, in bits of their codes, are searched in any case
-MOST = 4  # players whose crossings are told apart inside an interval; with more of them it is cut
 
 
 @dataclass(frozen=True)
@@ -45,24 +48,15 @@ class GroupTests:
 
 
 def explain(
-    asker: Any, now: Intervals, limit: np.ndarray, tests: GroupTests, first_test: Any = None
+    asker: Any, now: Intervals, limit: np.ndarray, tests: GroupTests
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Which intervals are explained, the effects of single players in them, and the largest defect of their tests.
 
-    limit (n, n_outputs): differences that count as none. first_test: told what the first test of every interval said.
+    limit (n, n_outputs): differences that count as none.
     """
-    effects = np.zeros((len(now), asker.columns.n_players, now.f_low.shape[1]))
-    defect = np.zeros_like(now.f_low)
-    alive, candidates, answered = _candidates(asker, now, limit, defect, first_test)
-    alive = _single_effects(asker, now, alive, candidates, effects, limit, defect)
-    alive = answered.check(now, alive, effects, limit, defect)
-    alive = _check_others(asker, now, alive, effects, limit, defect)
-    alive = check_ends(asker, now, alive, effects, range(1, tests.ends), limit, defect)
-    if tests.inside:
-        alive = _check_inside(asker, now, alive, effects, tests.inside, limit, defect)
-    explained = np.zeros(len(now), dtype=bool)
-    explained[alive] = True
-    return explained, effects, defect
+    trial = Trial(asker, now, limit, tests)
+    run(asker, trial.steps())
+    return trial.explained, trial.effects, trial.defect
 
 
 class _Answered(NamedTuple):
@@ -72,150 +66,172 @@ class _Answered(NamedTuple):
     groups: np.ndarray
     answers: np.ndarray
 
-    def check(
-        self, now: Intervals, alive: np.ndarray, effects: np.ndarray, limit: np.ndarray, defect: np.ndarray
-    ) -> np.ndarray:
-        """The alive intervals in which all groups did what the single effects say."""
-        said = now.f_low[self.which] + np.einsum("np,npk->nk", self.groups, effects[self.which])
-        found = np.zeros_like(defect)
-        np.maximum.at(found, self.which, np.abs(self.answers - said))
-        return _pass(alive, found[alive], limit, defect)
+    def defects(self, now: Intervals, effects: np.ndarray) -> np.ndarray:
+        """(n_intervals, n_outputs): how far at most any of the groups is from what the single effects say."""
+        found = np.zeros_like(now.f_low)
+        defects_of_groups(self.which, self.groups, self.answers, now.f_low, effects, found)
+        return found
 
 
-def _candidates(
-    asker: Any, now: Intervals, limit: np.ndarray, defect: np.ndarray, first_test: Any
-) -> tuple[np.ndarray, np.ndarray, _Answered]:
-    """Intervals that pass the first test and have few candidates, the candidates (n, n_players) of all, and answers."""
-    moving = asker.moving[now.pair]
-    code = _codes(now.key, moving)
-    n_bits = np.ceil(np.log2(np.maximum(moving.sum(axis=1), 2))).astype(int)
-    first = moving & (code & 1 == 1)
-    everyone = np.arange(len(now))
-    answers = now.ask(asker, np.tile(everyone, 2), np.concatenate([first, moving & ~first]))
-    one, other = answers.reshape(2, len(now), now.f_low.shape[1])
-    alive = _pass(everyone, np.abs(one + other - now.f_low - now.f_high), limit, defect)
-    if first_test is not None:
-        first_test(asker, now, one, other, limit)
-    candidates = _ruled_in(moving, first, one, now, limit)
-    which = np.repeat(alive, n_bits[alive] - 1)
-    bit = np.concatenate([np.arange(1, k) for k in n_bits[alive]]) if len(which) else which
-    groups = moving[which] & (code[which] >> bit[:, None] & 1 == 1)
-    answers = now.ask(asker, which, groups)
-    np.logical_and.at(candidates, which, _ruled_in(moving[which], groups, answers, now[which], limit[which]))
-    few = candidates[alive].sum(axis=1) <= MANY
-    few |= n_bits[alive] <= FEW_BITS
-    defect[alive[~few]] = np.inf
-    answered = _Answered(
-        np.append(everyone, which), np.concatenate([first, groups]), np.concatenate([one, answers])
-    )  # fmt: skip
-    return alive[few], candidates, answered
+class Trial:
+    """Intervals under test.
+
+    told: called with the places of intervals that fail, as soon as they do. first_test: called with what the first test
+    of every interval said.
+
+    Attributes
+    ----------
+    alive : ndarray
+        Places of the intervals that have passed so far.
+    effects, defect : ndarray (n, n_players, n_outputs), (n, n_outputs)
+        Of single players; and what the tests have left unexplained.
+    """
+
+    def __init__(
+        self, asker: Any, now: Intervals, limit: np.ndarray, tests: GroupTests,
+        told: Callable[[np.ndarray], None] | None = None, first_test: Callable[..., None] | None = None,
+    ) -> None:  # fmt: skip
+        self.asker, self.now, self.limit, self.tests = asker, now, limit, tests
+        self._told, self._first_test = told, first_test
+        self.moving = asker.moving[now.pair]
+        self.n_bits = np.ceil(np.log2(np.maximum(self.moving.sum(axis=1), 2))).astype(int)
+        self.alive = np.arange(len(now))
+        self.effects = np.zeros((*self.moving.shape, now.f_low.shape[1]))
+        self.defect = np.zeros_like(now.f_low)
+
+    @property
+    def explained(self) -> np.ndarray:
+        """(n,): intervals that have passed."""
+        return np.isin(np.arange(len(self.now)), self.alive)
+
+    def steps(self) -> Steps[None]:
+        """All tests, one after the other, of the intervals that are still alive.
+
+        Every one of them puts as many questions, so that when an interval is through depends on no other one.
+        """
+        for test in (self._halves, self._codes, self._singles, self._others, self._ends, self._inside):
+            yield from test()
+
+    def keep(self, found: np.ndarray) -> None:
+        """Go on with the intervals whose defects found (n_alive, n_outputs) are within the limit."""
+        self.defect[self.alive] = np.maximum(self.defect[self.alive], found)
+        self.drop((found > self.limit[self.alive]).any(axis=1))
+
+    def drop(self, failed: np.ndarray) -> None:
+        """Go on without some (n_alive,) of the intervals."""
+        lost, self.alive = self.alive[failed], self.alive[~failed]
+        if self._told is not None:
+            self._told(lost)
+
+    def _halves(self) -> Steps[None]:
+        """The first group and all others, each moved alone; and ends that are not known yet."""
+        now, everyone = self.now, np.arange(len(self.now))
+        self._code = _codes(now.key, self.moving)
+        first = self.moving & (self._code & 1 == 1)
+        ends = now.unknown_ends(self.asker)
+        halves = now.question(np.tile(everyone, 2), np.concatenate([first, self.moving & ~first]))
+        answers = yield Question.joined([ends.question, halves])
+        ends.fill(now, answers[: len(ends.question.pair)])
+        one, other = answers[len(ends.question.pair) :].reshape(2, len(now), now.f_low.shape[1])
+        if self._first_test is not None:
+            self._first_test(self.asker, now, one, other, self.limit)
+        self.candidates = self.moving.copy()
+        rule_out(everyone, first, one, now.f_low, now.f_high, self.limit, self.candidates)
+        self._answered = _Answered(everyone, first, one)
+        self.keep(np.abs(one + other - now.f_low - now.f_high))
+
+    def _codes(self) -> Steps[None]:
+        """The other bits of the codes; then intervals with many candidates are given up."""
+        now, n_bits = self.now, self.n_bits
+        which = np.repeat(self.alive, n_bits[self.alive] - 1)
+        bit = 1 + rank_within(which)
+        groups = self.moving[which] & (self._code[which] & (1 << bit)[:, None] != 0)
+        answers = yield now.question(which, groups)
+        rule_out(which, groups, answers, now.f_low, now.f_high, self.limit, self.candidates)
+        self._answered = _Answered(
+            *(np.concatenate(parts) for parts in zip(self._answered, (which, groups, answers), strict=True))
+        )
+        many = self.candidates[self.alive].sum(axis=1) > MANY
+        many &= n_bits[self.alive] > FEW_BITS
+        self.defect[self.alive[many]] = np.inf
+        self.drop(many)
+
+    def _singles(self) -> Steps[None]:
+        """Effects of single candidates: they must add up, and to what the codes said."""
+        now, alive = self.now, self.alive
+        place, player = np.nonzero(self.candidates[alive])
+        row = alive[place]
+        answers = yield now.question(row, alone(player, self.moving.shape[1]))
+        effects = answers - now.f_low[row]
+        effects[np.abs(effects) <= ROUNDED * self.asker.size[now.pair[row], None]] = 0.0
+        self.effects[row, player] = effects
+        gap = np.abs(self.effects[alive].sum(axis=1) - (now.f_high - now.f_low)[alive])
+        self.keep(np.maximum(gap, self._answered.defects(now, self.effects)[alive]))
+
+    def _others(self) -> Steps[None]:
+        """All players without an effect do nothing together: in "a or b" either explains it all."""
+        active = (self.effects[self.alive] != 0).any(axis=2)
+        some = active.any(axis=1)
+        which, groups = self.alive[some], (self.moving[self.alive] & ~active)[some]
+        answers = yield self.now.question(which, groups)
+        self.keep(_Answered(which, groups, answers).defects(self.now, self.effects)[self.alive])
+
+    def _ends(self) -> Steps[None]:
+        """Random groups at the far end."""
+        numbers = range(1, self.tests.ends)
+        self.keep((yield from check_ends(self.asker, self.now, self.alive, self.effects, numbers)))
+
+    def _inside(self) -> Steps[None]:
+        """The players with an effect explain the path at a random place in each of some equal parts.
+
+        Mostly some of them have moved there, and others not. Elsewhere the path passes through a band that begins and
+        ends inside, or over a stair: then these players, in two groups, must explain that by themselves.
+        """
+        if not self.tests.inside:
+            return
+        asker, now, n, alive = self.asker, self.now, self.tests.inside, self.alive
+        more = alive[self.moving[alive].sum(axis=1) <= FEW]
+        which, number = np.append(np.tile(alive, n), more), np.repeat(np.arange(n + 1), [len(alive)] * n + [len(more)])
+        draw = uniform(child_keys(now.key[which], 500 + number))
+        place = now.low[which] + (now.high - now.low)[which] * np.where(number < n, (number + draw) / n, draw)
+        inside = yield on_path(asker, now.pair[which], place)
+        found = np.empty_like(inside)
+        nearest_sums(inside - now.f_low[which], which, self.effects, found)
+        odd = np.flatnonzero((found > self.limit[which]).any(axis=1))
+        some, keys = now[which[odd]], child_keys(now.key[which[odd]], 300 + number[odd])
+        part = Intervals(some.pair, some.low, place[odd], some.f_low, inside[odd], keys)
+        found[odd] = yield from _defect_of_two_groups(part, (self.effects[which[odd]] != 0).any(axis=2))
+        worst = np.zeros_like(self.defect)
+        np.maximum.at(worst, which, found)
+        self.keep(worst[alive])
 
 
 def _codes(keys: np.ndarray, moving: np.ndarray) -> np.ndarray:
     """(n, n_players): a number below n_moving for every moving player, drawn anew for every interval."""
     draw = uniform(child_keys(child_keys(keys, 11)[:, None], np.arange(moving.shape[1])[None, :]))
     draw[~moving] = 2.0
-    return draw.argsort(axis=1).argsort(axis=1)
+    code = np.empty(moving.shape, dtype=np.int32)
+    np.put_along_axis(code, draw.argsort(axis=1), np.arange(moving.shape[1])[None, :], axis=1)
+    return code
 
 
-def _ruled_in(
-    moving: np.ndarray, group: np.ndarray, answer: np.ndarray, of: Intervals, limit: np.ndarray
-) -> np.ndarray:
-    """(n, n_players): players that may act by one test: what has moved did something, what has not is missing."""
-    did_nothing = (np.abs(answer - of.f_low) <= limit).all(axis=1)
-    did_all = (np.abs(answer - of.f_high) <= limit).all(axis=1)
-    return moving & ~(group & did_nothing[:, None]) & ~(~group & did_all[:, None])
+def check_ends(asker: Any, now: Intervals, some: np.ndarray, effects: np.ndarray, numbers: range) -> Steps[np.ndarray]:
+    """(n_some, n_outputs): how far at most random groups are from what the single effects say, in some intervals."""
+    which, number = np.tile(some, len(numbers)), np.repeat(numbers, len(some))
+    groups = asker.moving[now.pair[which]]
+    random_groups(now.key[which], 1000 + number, groups, groups)
+    answers = yield now.question(which, groups)
+    return _Answered(which, groups, answers).defects(now, effects)[some]
 
 
-def _pass(rows: np.ndarray, found: np.ndarray, limit: np.ndarray, defect: np.ndarray) -> np.ndarray:
-    """The rows whose defect found is within the limit; the largest defect of each is kept."""
-    defect[rows] = np.maximum(defect[rows], found)
-    return rows[(found <= limit[rows]).all(axis=1)]
-
-
-def _single_effects(
-    asker: Any, now: Intervals, alive: np.ndarray, candidates: np.ndarray, effects: np.ndarray, limit: np.ndarray,
-    defect: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """Fill in the effects of single candidates; returns the intervals where they add up."""
-    place, player = np.nonzero(candidates[alive])
-    row = alive[place]
-    effects[row, player] = now.ask(asker, row, alone(player, candidates.shape[1])) - now.f_low[row]
-    gap = np.abs(effects[alive].sum(axis=1) - (now.f_high - now.f_low)[alive])
-    return _pass(alive, gap, limit, defect)
-
-
-def _random_groups(asker: Any, now: Intervals, which: np.ndarray, number: np.ndarray) -> np.ndarray:
-    """(n, n_players): every moving player with probability one half, drawn anew for every number (n,)."""
-    keys = child_keys(child_keys(now.key[which], 1000 + number)[:, None], np.arange(asker.columns.n_players)[None, :])
-    return asker.moving[now.pair[which]] & (uniform(keys) < 0.5)
-
-
-def _check_others(
-    asker: Any, now: Intervals, alive: np.ndarray, effects: np.ndarray, limit: np.ndarray, defect: np.ndarray
-) -> np.ndarray:
-    """Intervals in which all players without an effect do nothing together: in "a or b" either explains it all."""
-    active = (effects[alive] != 0).any(axis=2)
-    some = active.any(axis=1)
-    which, groups = alive[some], asker.moving[now.pair[alive[some]]] & ~active[some]
-    return _Answered(which, groups, now.ask(asker, which, groups)).check(now, alive, effects, limit, defect)
-
-
-def check_ends(
-    asker: Any, now: Intervals, alive: np.ndarray, effects: np.ndarray, numbers: range, limit: np.ndarray,
-    defect: np.ndarray,
-) -> np.ndarray:  # fmt: skip
-    """Those of the alive intervals in which all of some random groups do what the single effects say."""
-    which, number = np.tile(alive, len(numbers)), np.repeat(numbers, len(alive))
-    groups = _random_groups(asker, now, which, number)
-    return _Answered(which, groups, now.ask(asker, which, groups)).check(now, alive, effects, limit, defect)
-
-
-def _check_inside(
-    asker: Any, now: Intervals, alive: np.ndarray, effects: np.ndarray, n: int, limit: np.ndarray, defect: np.ndarray
-) -> np.ndarray:  # fmt: skip
-    """Intervals in which the players with an effect explain the path at a random place in each of n equal parts.
-
-    Mostly some of them have moved there, and others not. Elsewhere the path passes through a band that begins and ends
-    inside, or over a stair: then these players, in two groups, must explain that by themselves.
-    """
-    more = alive[asker.moving[now.pair[alive]].sum(axis=1) <= FEW]
-    which, number = np.append(np.tile(alive, n), more), np.repeat(np.arange(n + 1), [len(alive)] * n + [len(more)])
-    draw = uniform(child_keys(now.key[which], 500 + number))
-    share = np.where(number < n, (number + draw) / n, draw)
-    place = now.low[which] + (now.high - now.low)[which] * share
-    inside = asker.ask_path(now.pair[which], place)
-    sums = _subset_sums(effects[which])
-    apart = np.abs(inside[:, None, :] - now.f_low[which][:, None, :] - sums)
-    found = np.take_along_axis(apart, apart.max(axis=2).argmin(axis=1)[:, None, None], axis=1)[:, 0]
-    odd = np.flatnonzero((found > limit[which]).any(axis=1))
-    some = now[which[odd]]
-    keys = child_keys(some.key, 300 + number[odd])
-    part = Intervals(some.pair, some.low, place[odd], some.f_low, inside[odd], keys)
-    found[odd] = _defect_of_two_groups(asker, part, (effects[which[odd]] != 0).any(axis=2))
-    worst = np.zeros_like(defect)
-    np.maximum.at(worst, which, found)
-    return _pass(alive, worst[alive], limit, defect)
-
-
-def _defect_of_two_groups(asker: Any, part: Intervals, active: np.ndarray) -> np.ndarray:
+def _defect_of_two_groups(part: Intervals, active: np.ndarray) -> Steps[np.ndarray]:
     """(n, n_outputs): how far the effects of two groups, which hold all active players, are from the whole effect."""
     draw = uniform(child_keys(part.key[:, None], np.arange(active.shape[1])[None, :]))
     draw[~active] = 2.0
     one = active & (draw.argsort(axis=1).argsort(axis=1) < (active.sum(axis=1, keepdims=True) + 1) // 2)
     other = active & ~one
     everyone, two = np.arange(len(part)), np.flatnonzero(other.any(axis=1))
-    answers = part.ask(asker, np.concatenate([everyone, two]), np.concatenate([one, other[two]]))
+    answers = yield part.question(np.concatenate([everyone, two]), np.concatenate([one, other[two]]))
     change = answers[: len(part)] - part.f_high
     change[two] += answers[len(part) :] - part.f_low[two]
     return np.abs(change)
-
-
-def _subset_sums(effects: np.ndarray) -> np.ndarray:
-    """(n, 2**MOST, n_outputs): sums of all subsets of the MOST largest effects of every interval."""
-    largest = np.argsort(-np.abs(effects).max(axis=2), axis=1, kind="stable")[:, :MOST]
-    largest = np.take_along_axis(effects, largest[:, :, None], axis=1)
-    sums = np.zeros((len(effects), 1, effects.shape[2]))
-    for k in range(largest.shape[1]):
-        sums = np.concatenate([sums, sums + largest[:, k : k + 1]], axis=1)
-    return sums

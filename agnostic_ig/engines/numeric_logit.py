@@ -5,15 +5,23 @@ log-odds, where several players may share one. Probabilities depend on the order
 on the path tell it: what has moved there is the subset of players whose effects add up to the log-odds.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
-from agnostic_ig.engines.numeric_groups import MOST, GroupTests, explain
+from agnostic_ig.engines.numeric_groups import GroupTests, Trial
+from agnostic_ig.engines.numeric_rounds import Steps, on_path
 from agnostic_ig.engines.numeric_tie import NOTHING, Intervals
+from agnostic_ig.kernels.group_tests import MOST
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["explain_in_log_odds", "note_votes"]
+__all__ = ["ENOUGH_VOTES", "explain_in_log_odds", "note_votes"]
+
+Told = Callable[[np.ndarray], None]
+
+ENOUGH_VOTES = 8  # first tests that add up in log-odds only, before a pair is explained in them
 
 ROUNDING = 1e-15  # of a probability
 STEPS = 40  # cuts at most
@@ -25,20 +33,14 @@ def log_odds(p: np.ndarray) -> np.ndarray:
         return np.log(p) - np.log1p(-p)
 
 
-class _InLogOdds:
-    """An asker whose answers are log-odds."""
-
-    def __init__(self, asker: Any) -> None:
-        self._asker = asker
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._asker, name)
-
-    def ask(self, *question: Any) -> np.ndarray:
-        return log_odds(self._asker.ask(*question))
-
-    def ask_path(self, *question: Any) -> np.ndarray:
-        return log_odds(self._asker.ask_path(*question))
+def _in_log_odds(steps: Steps[None]) -> Steps[None]:
+    """The same steps, which are told log-odds."""
+    answers = None
+    try:
+        while True:
+            answers = log_odds((yield steps.send(answers)))
+    except StopIteration:
+        return
 
 
 def note_votes(asker: Any, now: Intervals, one: np.ndarray, other: np.ndarray, limit: np.ndarray) -> None:
@@ -61,64 +63,112 @@ def _limit(now: Intervals, ends: np.ndarray) -> np.ndarray:
         return NOTHING * np.abs(ends).max(axis=0) + (ROUNDING / (p * (1.0 - p))).max(axis=0)
 
 
-def explain_in_log_odds(asker: Any, now: Intervals, tests: GroupTests) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """As `numeric_groups.explain`: which intervals are explained, effects on the probability, and defects."""
-    inner = _InLogOdds(asker)
-    ends = log_odds(now.f_low), log_odds(now.f_high)
-    limit = _limit(now, np.stack(ends))
-    linked = Intervals(now.pair, now.low, now.high, *ends, now.key)
-    explained, odds, _ = explain(inner, linked, limit, tests)
+def explain_in_log_odds(
+    asker: Any, now: Intervals, tests: GroupTests, failed: Told, passed: Told
+) -> Steps[tuple[np.ndarray, np.ndarray]]:
+    """Which intervals are explained, as by `numeric_groups.Trial`, and the effects of players on the probability.
+
+    failed, passed: called with the places of intervals as soon as that is known.
+    """
+    ends = now.unknown_ends(asker)
+    ends.fill(now, (yield ends.question))
+    odds_at_ends = log_odds(now.f_low), log_odds(now.f_high)
+    limit = _limit(now, np.stack(odds_at_ends))
+    linked = Intervals(now.pair, now.low, now.high, *odds_at_ends, now.key)
+    trial = Trial(asker, linked, limit, tests, failed)
+    yield from _in_log_odds(trial.steps())
+    odds, explained = trial.effects, trial.explained
     effects = np.zeros_like(odds)
     alone = explained & ((odds != 0).any(axis=2).sum(axis=1) <= 1)
     effects[alone] = (odds[alone] != 0) * (now.f_high - now.f_low)[alone][:, None, :]
+    passed(np.flatnonzero(alone))
     several = np.flatnonzero(explained & ~alone)
-    ordered, effects[several] = _in_order(inner, linked[several], now[several], odds[several], limit[several])
-    explained[several[~ordered]] = False
-    return explained, effects, np.zeros_like(now.f_low)
+    order = _Order(asker, linked[several], odds[several], limit[several])
+    yield from order.steps(lambda rows: failed(several[rows]), lambda rows: passed(several[rows]))
+    effects[several], explained[several] = order.effects, order.ordered
+    return explained, effects
 
 
-def _in_order(
-    asker: Any, linked: Intervals, now: Intervals, odds: np.ndarray, limit: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Which intervals could be put in order, and the effects on the probability of their players one after the other.
+class _Order:
+    """The order in which players cross, and their effects on the probability one after the other.
 
     Stretches of the intervals are cut at random places until one player, or none, crosses in each.
+
+    Attributes
+    ----------
+    ordered : ndarray of bool (n,)
+        Intervals that could be put in order.
+    effects : ndarray (n, n_players, 1)
     """
-    players = np.argsort(-np.abs(odds[:, :, 0]), axis=1, kind="stable")[:, :MOST]
-    sizes = np.take_along_axis(odds[:, :, 0], players, axis=1)
-    everyone = np.arange(len(now))
-    ordered = (odds[:, :, 0] != 0).sum(axis=1) <= MOST
-    effects = np.zeros_like(odds)
-    subsets = (np.arange(1 << players.shape[1])[:, None] >> np.arange(players.shape[1])) & 1 == 1
-    row, low, high = everyone[ordered], now.low[ordered], now.high[ordered]
-    start, stop = linked.f_low[ordered, 0], linked.f_high[ordered, 0]
-    left = (sizes != 0)[ordered]  # (n_stretches, MOST): players that cross in it
-    for step in range(STEPS):
-        single = left.sum(axis=1) == 1
-        player = players[row[single], left[single].argmax(axis=1)]
-        np.add.at(effects, (row[single], player, 0), _probability(stop[single]) - _probability(start[single]))
-        row, low, high, start, stop, left = (a[left.sum(axis=1) > 1] for a in (row, low, high, start, stop, left))
-        if len(row) == 0:
-            break
-        key = child_keys(child_keys(now.key[row], 8100 + step), low.view(np.uint64))
-        middle = low + (0.3 + 0.4 * uniform(key)) * (high - low)
-        odds_there = asker.ask_path(now.pair[row], middle)[:, 0]
-        sums = (subsets[None] & left[:, None]) @ sizes[row][:, :, None]
-        apart = np.abs(odds_there[:, None] - start[:, None] - sums[:, :, 0])
+
+    def __init__(self, asker: Any, linked: Intervals, odds: np.ndarray, limit: np.ndarray) -> None:
+        self.asker, self.linked, self.limit = asker, linked, limit
+        self.players = np.argsort(-np.abs(odds[:, :, 0]), axis=1, kind="stable")[:, :MOST]
+        self.sizes = np.take_along_axis(odds[:, :, 0], self.players, axis=1)
+        self.ordered = (odds[:, :, 0] != 0).sum(axis=1) <= MOST
+        self.effects = np.zeros_like(odds)
+        self._subsets = (np.arange(1 << self.players.shape[1])[:, None] >> np.arange(self.players.shape[1])) & 1 == 1
+
+    def steps(self, failed: Told, passed: Told) -> Steps[None]:
+        """Cut, until everything is in order or given up; tells of every interval as soon as it is."""
+        waiting = np.arange(len(self.linked))
+        failed(waiting[~self.ordered])
+        waiting = waiting[self.ordered]
+        some = self.linked[waiting]
+        stretches = _Stretches(
+            waiting, some.low, some.high, some.f_low[:, 0], some.f_high[:, 0], (self.sizes != 0)[waiting]
+        )
+        for step in range(STEPS):
+            stretches = self._credit(stretches)
+            is_left = np.isin(waiting, stretches.row)
+            done, waiting = waiting[~is_left], waiting[is_left]
+            failed(done[~self.ordered[done]])
+            passed(done[self.ordered[done]])
+            if len(waiting) == 0:
+                return
+            middle = stretches.middles(self.linked.key, step)
+            answers = yield on_path(self.asker, self.linked.pair[stretches.row], middle)
+            stretches = self._cut(stretches, middle, log_odds(answers)[:, 0])
+        self.ordered[waiting] = False
+        failed(waiting)
+
+    def _credit(self, stretches: "_Stretches") -> "_Stretches":
+        """Credit what single players do; the stretches in which more of them cross are left."""
+        n_left = stretches.left.sum(axis=1)
+        single = stretches[n_left == 1]
+        player = self.players[single.row, single.left.argmax(axis=1)]
+        np.add.at(self.effects, (single.row, player, 0), expit(single.stop) - expit(single.start))
+        return stretches[n_left > 1]
+
+    def _cut(self, stretches: "_Stretches", middle: np.ndarray, odds: np.ndarray) -> "_Stretches":
+        """Both parts of all stretches, by the players that have crossed in the middle, of intervals that go on."""
+        row, left = stretches.row, stretches.left
+        sums = (self._subsets[None] & left[:, None]) @ self.sizes[row][:, :, None]
+        apart = np.abs(odds[:, None] - stretches.start[:, None] - sums[:, :, 0])
         best = apart.argmin(axis=1)
-        lost = (apart[np.arange(len(row)), best] > limit[row, 0] * MOST) | (high - low < AT_ONCE)
-        ordered[row[lost]] = False
-        moved = subsets[best] & left
-        row, left = np.tile(row, 2), np.concatenate([moved, left & ~moved])
-        low, high = np.concatenate([low, middle]), np.concatenate([middle, high])
-        start, stop = np.concatenate([start, odds_there]), np.concatenate([odds_there, stop])
-        keep = ordered[row]
-        row, low, high, start, stop, left = (a[keep] for a in (row, low, high, start, stop, left))
-    ordered[row] = False
-    return ordered, effects
+        lost = apart[np.arange(len(row)), best] > self.limit[row, 0] * MOST
+        self.ordered[row[lost | (stretches.high - stretches.low < AT_ONCE)]] = False
+        moved = self._subsets[best] & left
+        below = stretches._replace(high=middle, stop=odds, left=moved)
+        above = stretches._replace(low=middle, start=odds, left=left & ~moved)
+        both = _Stretches(*(np.concatenate(parts) for parts in zip(below, above, strict=True)))
+        return both[self.ordered[both.row]]
 
 
-def _probability(odds: np.ndarray) -> np.ndarray:
-    from scipy.special import expit
+class _Stretches(NamedTuple):
+    """Parts of intervals `row`, with the log-odds at both ends, and which of the MOST players cross in each (left)."""
 
-    return expit(odds)
+    row: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    start: np.ndarray
+    stop: np.ndarray
+    left: np.ndarray
+
+    def __getitem__(self, some: Any) -> "_Stretches":  # type: ignore[override]
+        return _Stretches(*(part[some] for part in tuple(self)))
+
+    def middles(self, keys: np.ndarray, step: int) -> np.ndarray:
+        """A random place in the middle of each."""
+        key = child_keys(child_keys(keys[self.row], 8100 + step), self.low.view(np.uint64))
+        return self.low + (0.3 + 0.4 * uniform(key)) * (self.high - self.low)

@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from agnostic_ig.engines.numeric_rounds import Question, on_path
 from agnostic_ig.kernels.shapley import shapley_of_states
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["MAX_ENUMERATED", "NOTHING", "Intervals", "Settled", "alone", "half_and_half", "settle"]
+__all__ = [
+    "MAX_ENUMERATED", "NOTHING", "Intervals", "Settled", "alone", "by_size", "half_and_half", "rank_within", "settle",
+]  # fmt: skip
 
 MAX_ENUMERATED = 12  # players whose 2**k states are asked
 CONTEXTS = 4  # random states, beside "nobody moved" and "all moved", in which each player's effect is tried
@@ -61,9 +64,30 @@ class Intervals:
     def joined(cls, parts: Iterable["Intervals"]) -> "Intervals":
         return cls(*(np.concatenate(fields) for fields in zip(*(p._fields() for p in parts), strict=True)))
 
+    def question(self, which: np.ndarray, moved: np.ndarray) -> Question:
+        """The players in `moved` at the high end of interval which[i], everyone else at its low end."""
+        return Question(self.pair[which], self.low[which], self.high[which], moved)
+
     def ask(self, asker: Any, which: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """Outputs with the players in `moved` at the high end of interval which[i], everyone else at its low end."""
-        return asker.ask(self.pair[which], self.low[which], self.high[which], moved)
+        return asker.ask(*self.question(which, moved))
+
+    def unknown_ends(self, asker: Any) -> "Ends":
+        """Ends at which the model has not been asked yet (there f is nan); neighbours share one."""
+        low, high = np.isnan(self.f_low).any(axis=1), np.isnan(self.f_high).any(axis=1)
+        pair = np.concatenate([self.pair[low], self.pair[high]])
+        alpha = np.concatenate([self.low[low], self.high[high]])
+        order = np.lexsort((alpha, pair))
+        is_new = np.ones(len(order), dtype=bool)
+        is_new[1:] = (np.diff(pair[order]) != 0) | (np.diff(alpha[order]) != 0)
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.cumsum(is_new) - 1
+        return Ends(on_path(asker, pair[order][is_new], alpha[order][is_new]), low, high, place)
+
+    def ask_ends(self, asker: Any) -> None:
+        """Ask at all ends that are not known."""
+        ends = self.unknown_ends(asker)
+        ends.fill(self, asker.ask(*ends.question))
 
     def single_moves(self, asker: Any) -> tuple[np.ndarray, np.ndarray]:
         """(interval, player) of every player that moves in every interval."""
@@ -99,6 +123,21 @@ class Intervals:
         draw[~moving] = 2.0
         rank = draw.argsort(axis=1).argsort(axis=1)
         return rank < (moving.sum(axis=1, keepdims=True) + 1) // 2
+
+
+class Ends(NamedTuple):
+    """Ends of intervals that are to be asked; place tells which of the answers belongs to each."""
+
+    question: Question
+    low: np.ndarray
+    high: np.ndarray
+    place: np.ndarray
+
+    def fill(self, intervals: Intervals, answers: np.ndarray) -> None:
+        """Put the answers where they belong."""
+        n_low = np.count_nonzero(self.low)
+        intervals.f_low[self.low] = answers[self.place[:n_low]]
+        intervals.f_high[self.high] = answers[self.place[n_low:]]
 
 
 def alone(player: np.ndarray, n_players: int) -> np.ndarray:
@@ -231,3 +270,16 @@ def _permutation_gains(asker: Any, ties: Intervals, tie: int, players: np.ndarra
     answers = ties.ask(asker, np.full(len(flat), tie), flat).reshape(len(orders), k + 1, -1)
     gains = np.take_along_axis(np.diff(answers, axis=1), rank[:, :, None], axis=1)
     return gains.reshape(2, PERMUTATIONS, k, -1).mean(axis=0)
+
+
+def rank_within(pair: np.ndarray) -> np.ndarray:
+    """How many entries of the same pair stand before each."""
+    order = np.argsort(pair, kind="stable")
+    rank = np.empty(len(pair), dtype=np.int64)
+    rank[order] = np.arange(len(pair)) - np.searchsorted(pair[order], pair[order])
+    return rank
+
+
+def by_size(jumps: Intervals) -> np.ndarray:
+    """The order in which the jumps of every pair go from large to small."""
+    return np.lexsort((-np.abs(jumps.f_high - jumps.f_low).max(axis=1, initial=0.0), jumps.pair))

@@ -16,7 +16,7 @@ from agnostic_ig.numerics.hashing import child_keys, keys_of_rows, uniform
 from agnostic_ig.numerics.noise import lines_of, measure_noise
 from agnostic_ig.numerics.stencils import SCHEMES, orders_of
 from agnostic_ig.numerics.step_search import Request, find_derivatives
-from agnostic_ig.parallel import batches, check_n_jobs, map_batches
+from agnostic_ig.parallel import batches, check_n_jobs, map_batches, threads_beside
 from agnostic_ig.results.gradient_result import GradientResult
 from agnostic_ig.validation import check_choice, check_flag, check_integer, check_random_state, invalid
 
@@ -72,7 +72,8 @@ def gradient(
         Discrete columns beside those whose dtype says so (bool, category, object). They are never moved; their gradient
         is NaN.
     n_jobs : int, default=None
-        Threads over batches of rows. None: 1; -1: all cores.
+        Threads over batches of rows. None: 1; -1: all cores. Those that the model predicts with itself (its own
+        `n_jobs`, OpenMP) count among them.
     batch_size : int or "auto", default="auto"
         Rows worked on together; bounds memory and does not change the answer.
     random_state : int, Generator or None, default=None
@@ -109,7 +110,7 @@ def gradient(
     True
     """
     _check_stencil(scheme, order, richardson)
-    jobs = check_n_jobs(OWNER, n_jobs)
+    jobs = threads_beside(model, check_n_jobs(OWNER, n_jobs))
     if not (isinstance(batch_size, str) and batch_size == "auto"):
         check_integer(OWNER, "batch_size", batch_size, at_least=1, also="'auto'")
     seed = int(check_random_state(OWNER, "random_state", random_state).integers(2**63))

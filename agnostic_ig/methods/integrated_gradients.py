@@ -1,6 +1,7 @@
 """Integrated Gradients of any fitted model or predict function."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from agnostic_ig.methods._base import Explainer, as_given, check_tol
 from agnostic_ig.methods._inputs import Inputs, check_groups, columns_of_groups, prepare_inputs
 from agnostic_ig.methods._pace import Pace
 from agnostic_ig.methods._targets import Target, resolve_target
+from agnostic_ig.parallel import threads_beside
 from agnostic_ig.results import Explanation
 from agnostic_ig.validation import check_choice, check_random_state, invalid
 
@@ -72,7 +74,8 @@ class IntegratedGradients(Explainer):
     feature_names : list of str, default=None
         Names for the columns of X; default: those of the DataFrame or of the model.
     n_jobs : int, default=None
-        Threads over batches of rows. None: 1; -1: all cores.
+        Threads over batches of rows. None: 1; -1: all cores. Where the numeric engine asks a model that predicts in
+        several threads itself (its own `n_jobs`, OpenMP), these count among them.
     batch_size : int or "auto", default="auto"
         Rows worked on together; bounds memory and does not change the answer.
     random_state : int, Generator or None, default=None
@@ -169,6 +172,8 @@ class IntegratedGradients(Explainer):
         predictions = _ask(black_box, "X", inputs.X, inputs.rows, inputs.columns)
         ends = np.concatenate([inputs.baseline_rows, inputs.rows]), np.concatenate([base_outputs, predictions])
         built, is_new = self._engine_for(black_box, *ends)
+        if not built.engine.exact:  # it asks the model, which may be parallel itself
+            settings = replace(settings, n_jobs=threads_beside(self.model, settings.n_jobs))
         if is_new and known is not None:  # the model was changed in place: what it said before does not hold
             base_outputs = _ask_baseline(black_box, inputs)
         self._remember_outputs(inputs.baseline_rows, base_outputs)
