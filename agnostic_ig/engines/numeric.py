@@ -18,7 +18,7 @@ from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settin
 from agnostic_ig.engines.numeric_groups import ROUNDED
 from agnostic_ig.engines.numeric_tie import MAX_ENUMERATED
 from agnostic_ig.engines.response import BlackBox
-from agnostic_ig.kernels.path_probe import Paths, build_probes
+from agnostic_ig.kernels.path_probe import Paths, build_probes, raise_by_group
 
 __all__ = ["BUDGETS", "Asker", "NumericEngine"]
 
@@ -45,6 +45,7 @@ class Asker:
         self._black_box = black_box
         self._paths = Paths.between(block.b, block.x, columns.discrete)
         self.size = np.abs(np.concatenate([self.f_x, self.f_b], axis=1)).max(axis=1)  # (n_pairs,): largest output seen
+        self.reach = np.abs(self.f_x - self.f_b)  # how far the path has been seen to lead the model away from f_b
         self.randomness = np.zeros(len(block))  # standard deviation of answers to the same question, relative
         self.votes = np.zeros(len(block), dtype=np.int64)  # for log-odds, see numeric_logit
         self.noise = np.zeros(len(block))  # standard deviation of the model's noise, relative to its size
@@ -128,7 +129,9 @@ class Asker:
     def ask_path(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Outputs on the path itself."""
         nobody = np.zeros((len(pair), self.columns.n_players), dtype=bool)
-        return self.ask(pair, alpha, alpha, nobody)
+        answers = self.ask(pair, alpha, alpha, nobody)
+        raise_by_group(pair, np.abs(answers - self.f_b[pair]), self.reach)
+        return answers
 
 
 @dataclass

@@ -21,7 +21,7 @@ from agnostic_ig.engines.numeric_tie import Intervals, alone, rank_within
 from agnostic_ig.kernels.group_tests import defects_of_groups, nearest_sums, random_groups, rule_out
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["FEW", "ROUNDED", "GroupTests", "Trial", "check_ends", "explain"]
+__all__ = ["FEW", "ROUNDED", "GroupTests", "Trial", "check_ends", "codes", "explain"]
 
 MANY = 12  # candidates from which an interval is rather cut than searched
 ROUNDED = 2e-14  # what is added up in another order differs by no more, relative
@@ -126,7 +126,7 @@ class Trial:
     def _halves(self) -> Steps[None]:
         """The first group and all others, each moved alone; and ends that are not known yet."""
         now, everyone = self.now, np.arange(len(self.now))
-        self._code = _codes(now.key, self.moving)
+        self._code = codes(now.key, self.moving)
         first = self.moving & (self._code & 1 == 1)
         ends = now.unknown_ends(self.asker)
         halves = now.question(np.tile(everyone, 2), np.concatenate([first, self.moving & ~first]))
@@ -206,7 +206,7 @@ class Trial:
         self.keep(worst[alive])
 
 
-def _codes(keys: np.ndarray, moving: np.ndarray) -> np.ndarray:
+def codes(keys: np.ndarray, moving: np.ndarray) -> np.ndarray:
     """(n, n_players): a number below n_moving for every moving player, drawn anew for every interval."""
     draw = uniform(child_keys(child_keys(keys, 11)[:, None], np.arange(moving.shape[1])[None, :]))
     draw[~moving] = 2.0

@@ -11,6 +11,7 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Settings
 from agnostic_ig.engines.numeric_breaks import BLURRED, NARROW, STEP, Breaks, find_breaks
+from agnostic_ig.engines.numeric_hidden import Primitives, find_hidden
 from agnostic_ig.engines.numeric_jump import settle_at_half, share_jumps
 from agnostic_ig.engines.numeric_smooth import MAX_ORDER, NOISY, integrate_panels, measure_noise, scan
 from agnostic_ig.engines.numeric_tie import Intervals
@@ -31,8 +32,7 @@ def integrate(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndar
     if len(pairs) == 0:
         return pairs
     measure_noise(asker, pairs)
-    scale = np.maximum(np.abs(asker.f_x - asker.f_b), 0.01 * asker.size[:, None]) + 1e-300
-    limit = np.maximum(FADED * settings.tol * scale, BLURRED * (asker.noise * asker.size)[:, None])
+    limit = np.maximum(FADED * settings.tol * _scale(asker), BLURRED * (asker.noise * asker.size)[:, None])
     panels = _whole_paths(asker, pairs, values, error)
     degree = scan(asker, panels, limit[panels.pair])
     degree[(degree < 0) & (asker.noise[panels.pair] > NOISY)] = 2 * LOST  # breaks would drown in the noise
@@ -69,16 +69,27 @@ def _broken_paths(
     """Jumps by what single players do there, and quadrature of what is smooth."""
     if len(panels) == 0:
         return
+    panels = panels[np.lexsort((panels.low, panels.pair))]
     of_slopes = _scan_slopes(asker, panels, limit)
     additive = ~np.isin(panels.pair, panels.pair[of_slopes < 0])
     breaks, between, degree = _find_twice(asker, panels, limit)
-    between, degree = between[some := ~np.isin(between.pair, panels.pair[additive])], degree[some]
-    for part, told, orders in (
-        (panels[additive], of_slopes[additive] + 1, WHOLE), (between, degree, BETWEEN)
-    ):  # fmt: skip
-        paid = integrate_panels(asker, part, told, settings.tol, values, error, *orders)
-        _guess(asker, part[~paid], error)
+    sums, product = panels[additive], ~np.isin(between.pair, panels.pair[additive])
+    primitives = Primitives(asker, sums, WHOLE[1])
+    paid = integrate_panels(
+        asker, sums, of_slopes[additive] + 1, settings.tol, values, error, *WHOLE, keep=primitives.note
+    )
+    _guess(asker, sums[~paid], error)
+    searched = np.setdiff1d(sums.pair, sums.pair[~paid])
+    paid = integrate_panels(asker, between[product], degree[product], settings.tol, values, error, *BETWEEN)
+    _guess(asker, between[product][~paid], error)
     share_jumps(asker, breaks.intervals[breaks.jumps], values, error)
+    stretches = between[np.isin(between.pair, searched)]
+    share_jumps(asker, find_hidden(asker, primitives, stretches, _scale(asker).max(axis=1)), values, error)
+
+
+def _scale(asker: Any) -> np.ndarray:
+    """(n_pairs, n_outputs): how far the path leads the model, or a hundredth of its size if that is more."""
+    return np.maximum(asker.reach, 0.01 * asker.size[:, None]) + 1e-300
 
 
 def _find_twice(asker: Any, panels: Intervals, limit: np.ndarray) -> tuple[Breaks, Intervals, np.ndarray]:

@@ -78,13 +78,14 @@ def _refined(ask: Any, panels: Intervals, values: np.ndarray, n: int) -> np.ndar
 
 def integrate_panels(
     asker: Any, panels: Intervals, degree: np.ndarray, tol: float, values: np.ndarray, error: np.ndarray,
-    more: int = 3, largest_order: int = MAX_ORDER,
+    more: int = 3, largest_order: int = MAX_ORDER, keep: Any = None,
 ) -> np.ndarray:  # fmt: skip
     """Add the integrals over the panels to values, and their error to error; returns (n,) which could be paid for.
 
     The order is that of the degree and `more`, because single features may vary where their sum does not. It grows
     while the coefficients of some feature's slope do not fade. Panels of degree -1 are known to be rough: they get the
-    largest order; what comes to the largest order may be rough in single features.
+    largest order; what comes to the largest order may be rough in single features. keep: told the slopes at the nodes
+    of every panel that was paid for (`numeric_hidden.Primitives.note`).
     """
     rough = degree < 0
     order = np.where(rough, largest_order, np.clip(degree // 2 + more, LEAST_ORDER, largest_order))
@@ -94,7 +95,9 @@ def integrate_panels(
         again = []
         for n in np.unique(order[waiting]):
             some = waiting[order[waiting] == n]
-            integral, rest, found = _gauss(asker, panels[some], int(n), rough[some] | (n >= largest_order))
+            slopes, integral, rest, found = _gauss(asker, panels[some], int(n), rough[some] | (n >= largest_order))
+            if keep is not None:
+                keep(some, *gauss_legendre(int(n)), slopes)
             np.maximum.at(asker.steepest, panels.pair[some], np.abs(integral) / _width(panels[some])[:, None, None])
             size = _width(panels[some])[:, None] * asker.steepest[panels.pair[some]].sum(axis=1) + 1e-300
             poor = (rest.sum(axis=1) > np.maximum(0.5 * tol * size, found.sum(axis=1))).any(axis=1)
@@ -125,8 +128,9 @@ def _affordable(asker: Any, panels: Intervals, order: np.ndarray) -> np.ndarray:
     return spent <= asker.remaining(panels.pair)
 
 
-def _gauss(asker: Any, panels: Intervals, n: int, rough: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Integrals (n_panels, n_players, n_outputs), what more nodes would change, and what differences cannot see."""
+def _gauss(asker: Any, panels: Intervals, n: int, rough: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Slopes at the nodes, their integrals (n_panels, n_players, n_outputs), what more nodes would change, and what
+    differences cannot see."""
     nodes, weights = gauss_legendre(n)
     width, noise = panels.high - panels.low, asker.noise[panels.pair]
     n_moving = asker.moving[panels.pair].sum(axis=1)
@@ -139,7 +143,7 @@ def _gauss(asker: Any, panels: Intervals, n: int, rough: np.ndarray) -> tuple[np
     missed = np.where(both_sides, step**2, 0.5 * LEAK * step / n**2)[:, None, None] * bend
     blurred = SIGMAS * noise * asker.size[panels.pair] * np.sqrt(2.0 * (weights**2).sum()) / step
     found = width[:, None, None] * (missed + blurred[:, None, None] * (asker.moving[panels.pair][:, :, None]))
-    return integral, width[:, None, None] * _rest_of_rule(slopes, nodes, weights, rough), found
+    return slopes, integral, width[:, None, None] * _rest_of_rule(slopes, nodes, weights, rough), found
 
 
 def _slopes(asker: Any, panels: Intervals, alpha: np.ndarray, step: np.ndarray, both_sides: np.ndarray) -> np.ndarray:

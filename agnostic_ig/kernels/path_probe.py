@@ -6,7 +6,7 @@ import numpy as np
 
 from agnostic_ig.kernels._jit import kernel
 
-__all__ = ["Paths", "build_probes", "sum_by_group"]
+__all__ = ["Paths", "build_probes", "raise_by_group", "sum_by_group"]
 
 
 class Paths(NamedTuple):
@@ -61,3 +61,11 @@ def sum_by_group(group, weight, rows, out):
         for j in range(rows.shape[1]):
             for k in range(rows.shape[2]):
                 out[group[i], j, k] += weight[i] * rows[i, j, k]
+
+
+@kernel
+def raise_by_group(group, rows, out):
+    """Raise out[group[i]] to rows[i] (n_outputs) where that is more."""
+    for i in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            out[group[i], k] = max(out[group[i], k], rows[i, k])

@@ -1,0 +1,95 @@
+"""Jumps beside a smooth part that others undo before the path is looked at again are found by moving groups alone."""
+
+import numpy as np
+import pytest
+from numpy.polynomial import legendre
+
+from agnostic_ig import IntegratedGradients
+from agnostic_ig.engines import numeric_mixed
+from agnostic_ig.kernels.legendre import legendre_change
+from agnostic_ig.kernels.path_probe import raise_by_group
+
+N_PLAYERS, VISIBLE, HEIGHT = 12, 0.3, 0.02
+
+
+def smooth(Z):
+    return np.sin(Z[:, :N_PLAYERS] @ np.linspace(0.3, 1.2, N_PLAYERS) / 3.0)
+
+
+def smooth_values():
+    """On the way from 0 to 1, by the weights of the players: the sine depends on their sum alone."""
+    weights = np.linspace(0.3, 1.2, N_PLAYERS) / 3.0
+    return np.sin(weights.sum()) * weights / weights.sum()
+
+
+def with_pair(up, down, start, apart):
+    """A step that everyone sees, and two of one size that cancel: one player up at start, another down soon after."""
+
+    def f(Z):
+        seen = 0.1 * (Z[:, 0] > VISIBLE)
+        return smooth(Z) + seen + HEIGHT * (Z[:, up] > start) - HEIGHT * (Z[:, down] > start + apart)
+
+    wanted = smooth_values()
+    wanted[0] += 0.1
+    wanted[up] += HEIGHT
+    wanted[down] -= HEIGHT
+    return f, wanted
+
+
+def explain(f):
+    """At a tolerance above what is left of a jump whose place is known to 2e-8, beside a slope."""
+    return IntegratedGradients(f, np.zeros(N_PLAYERS), tol=1e-5, progress=False).explain(np.ones((1, N_PLAYERS)))
+
+
+@pytest.mark.parametrize("apart", [3e-6, 1e-4, 1.5e-3])
+@pytest.mark.parametrize(("up", "down"), [(3, 7), (11, 1), (5, 4)])
+def test_two_steps_that_cancel_are_found(up, down, apart):
+    for start in np.random.default_rng(up).uniform(0.05, 0.95, 6):
+        f, wanted = with_pair(up, down, start, apart)
+        e = explain(f)
+        assert np.abs(e.values[0] - wanted).max() <= 1e-6
+        assert (np.abs(e.values[0] - wanted) <= e.error_estimate[0] + 1e-12).all()
+        assert e.error_estimate[0].max() <= 1e-5
+
+
+def test_the_path_alone_does_not_show_them(monkeypatch):
+    """Else the tests above would say nothing about groups."""
+    monkeypatch.setattr(numeric_mixed, "find_hidden", lambda asker, primitives, stretches, scale: stretches[:0])
+    wrong = 0
+    for start in np.random.default_rng(3).uniform(0.05, 0.95, 6):
+        f, wanted = with_pair(3, 7, start, 1e-4)
+        e = explain(f)
+        wrong += np.abs(e.values[0] - wanted).max() > 0.5 * HEIGHT
+    assert wrong >= 5
+
+
+def test_where_nothing_hides_groups_cost_little_and_change_nothing(monkeypatch):
+    f, wanted = with_pair(3, 7, 2.0, 1.0)  # beyond the path
+    wanted[[3, 7]] += [-HEIGHT, HEIGHT]
+    e = explain(f)
+    monkeypatch.setattr(numeric_mixed, "find_hidden", lambda asker, primitives, stretches, scale: stretches[:0])
+    without = explain(f)
+    np.testing.assert_array_equal(e.values, without.values)
+    assert np.abs(e.values[0] - wanted).max() <= 1e-7
+    a_false_alarm_or_two = 2 * 24
+    assert e.n_evaluations[0] - without.n_evaluations[0] <= 70 * (4 + 1) + 2 * 9 * 4 + a_false_alarm_or_two
+
+
+@pytest.mark.parametrize("n_terms", [1, 2, 9])
+@pytest.mark.parametrize("function", [legendre_change, legendre_change.py_func])
+def test_legendre_sums_are_those_of_numpy(function, n_terms):
+    rng = np.random.default_rng(n_terms)
+    series, row = rng.normal(size=(4, n_terms, 2)), rng.integers(0, 4, 30)
+    low, high, out = rng.uniform(-1, 1, 30), rng.uniform(-1, 1, 30), np.empty((30, 2))
+    function(series, row, low, high, out)
+    for i in range(30):
+        mine = series[row[i]]
+        wanted = legendre.legval(high[i], mine) - legendre.legval(low[i], mine)
+        np.testing.assert_allclose(out[i], wanted, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("function", [raise_by_group, raise_by_group.py_func])
+def test_raise_by_group(function):
+    out = np.array([[1.0, 5.0], [0.0, 0.0]])
+    function(np.array([0, 0, 1]), np.array([[2.0, 1.0], [1.5, 6.0], [-1.0, 3.0]]), out)
+    np.testing.assert_array_equal(out, [[2.0, 6.0], [0.0, 3.0]])
