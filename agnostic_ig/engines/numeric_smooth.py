@@ -89,6 +89,7 @@ def integrate_panels(
     """
     rough = degree < 0
     order = np.where(rough, largest_order, np.clip(degree // 2 + more, LEAST_ORDER, largest_order))
+    order = _within_budget(asker, panels, order)
     waiting, paid = np.arange(len(panels)), np.zeros(len(panels), dtype=bool)
     while len(waiting):
         waiting = waiting[_affordable(asker, panels[waiting], order[waiting])]
@@ -100,8 +101,10 @@ def integrate_panels(
                 keep(some, *gauss_legendre(int(n)), slopes)
             np.maximum.at(asker.steepest, panels.pair[some], np.abs(integral) / _width(panels[some])[:, None, None])
             size = _width(panels[some])[:, None] * asker.steepest[panels.pair[some]].sum(axis=1) + 1e-300
+            if n < LEAST_ORDER:
+                rest = _gap(asker, panels[some], integral)
             poor = (rest.sum(axis=1) > np.maximum(0.5 * tol * size, found.sum(axis=1))).any(axis=1)
-            poor &= n < largest_order
+            poor &= LEAST_ORDER <= n < largest_order
             poor &= _affordable(asker, panels[some], np.full(len(some), 3 * n // 2 + 1))
             again.append(some[poor])
             np.add.at(values, panels.pair[some[~poor]], integral[~poor])
@@ -116,16 +119,57 @@ def _width(panels: Intervals) -> np.ndarray:
     return panels.high - panels.low
 
 
+def _within_budget(asker: Any, panels: Intervals, order: np.ndarray) -> np.ndarray:
+    """Orders that pairs can pay for: where all panels together are too many, narrow ones get one node, or two."""
+    total = np.bincount(panels.pair, _cost(asker, panels, order), minlength=len(asker.block))
+    room = asker.remaining(np.arange(len(asker.block)))
+    poor = (total > room)[panels.pair]
+    wanted, order = order, np.where(poor, np.minimum(order, 1), order)
+    widest = np.lexsort((panels.low - panels.high, panels.pair))
+    for most in (2, LEAST_ORDER, MAX_ORDER):  # what is left goes to the widest
+        room_left = room - np.bincount(panels.pair, _cost(asker, panels, order), minlength=len(room))
+        more = np.minimum(wanted, most)
+        extra = (_cost(asker, panels, more) - _cost(asker, panels, order))[widest]
+        can = _sums_before(panels.pair[widest], extra) + extra <= room_left[panels.pair[widest]]
+        order[widest[can]] = more[widest[can]]
+    return order
+
+
+def _gap(asker: Any, panels: Intervals, integral: np.ndarray) -> np.ndarray:
+    """(n_panels, n_players, n_outputs): how far integrals are from what the model moves by, for every moving player.
+
+    The errors of players have any sign, so that n of them of one size add up to sqrt(n) of it.
+    """
+    moving = asker.moving[panels.pair]
+    gap = np.abs(panels.f_high - panels.f_low - integral.sum(axis=1)) * np.minimum(
+        SIGMAS / np.sqrt(np.maximum(moving.sum(axis=1), 1)), 1.0
+    )[:, None]
+    return gap[:, None, :] * moving[:, :, None]
+
+
+def _is_both_sided(asker: Any, panels: Intervals, order: np.ndarray) -> np.ndarray:
+    """(n,): differences of a panel are central ones."""
+    return (asker.noise[panels.pair] > NOISY) | (order * asker.moving[panels.pair].sum(axis=1) <= CHEAP)
+
+
+def _cost(asker: Any, panels: Intervals, order: np.ndarray) -> np.ndarray:
+    """(n,): model rows of a rule of that order on each panel."""
+    n_moving = asker.moving[panels.pair].sum(axis=1)
+    return order * (n_moving * (1 + _is_both_sided(asker, panels, order)) + 1)
+
+
 def _affordable(asker: Any, panels: Intervals, order: np.ndarray) -> np.ndarray:
     """(n,): panels whose nodes the budget of their pair has room for, those before them included."""
-    cost = order * (2 * asker.moving[panels.pair].sum(axis=1) + 1)
-    by_pair = np.argsort(panels.pair, kind="stable")
-    total = np.cumsum(cost[by_pair])
-    pair = panels.pair[by_pair]
-    start = np.searchsorted(pair, pair)
-    spent = np.empty(len(cost), dtype=np.int64)
-    spent[by_pair] = total - (total - cost[by_pair])[start]
-    return spent <= asker.remaining(panels.pair)
+    return _sums_before(panels.pair, cost := _cost(asker, panels, order)) + cost <= asker.remaining(panels.pair)
+
+
+def _sums_before(pair: np.ndarray, cost: np.ndarray) -> np.ndarray:
+    """(n,): the costs of all entries of the same pair that stand before each."""
+    by_pair = np.argsort(pair, kind="stable")
+    before = np.cumsum(cost[by_pair]) - cost[by_pair]
+    sums = np.empty(len(cost), dtype=before.dtype)
+    sums[by_pair] = before - before[np.searchsorted(pair[by_pair], pair[by_pair])]
+    return sums
 
 
 def _gauss(asker: Any, panels: Intervals, n: int, rough: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -134,12 +178,12 @@ def _gauss(asker: Any, panels: Intervals, n: int, rough: np.ndarray) -> tuple[np
     nodes, weights = gauss_legendre(n)
     width, noise = panels.high - panels.low, asker.noise[panels.pair]
     n_moving = asker.moving[panels.pair].sum(axis=1)
-    both_sides = (noise > NOISY) | (n * n_moving <= CHEAP)
+    both_sides = _is_both_sided(asker, panels, np.full(len(panels), n))
     step = np.where(both_sides, np.cbrt(noise), np.sqrt(noise * n_moving / LEAK) * n)
     step = np.minimum(np.clip(step, SMALLEST_STEP, LARGEST_STEP), 0.1 * width / n)
     slopes = _slopes(asker, panels, panels.low[:, None] + width[:, None] * nodes, step, both_sides)
     integral = width[:, None, None] * np.einsum("q,npqk->npk", weights, slopes)
-    bend = np.abs(np.diff(slopes, axis=2) / np.diff(nodes)[:, None]).max(axis=2) / width[:, None, None]
+    bend = np.abs(np.diff(slopes, axis=2) / np.diff(nodes)[:, None]).max(axis=2, initial=0.0) / width[:, None, None]
     missed = np.where(both_sides, step**2, 0.5 * LEAK * step / n**2)[:, None, None] * bend
     blurred = SIGMAS * noise * asker.size[panels.pair] * np.sqrt(2.0 * (weights**2).sum()) / step
     found = width[:, None, None] * (missed + blurred[:, None, None] * (asker.moving[panels.pair][:, :, None]))
