@@ -311,21 +311,25 @@ def peer_cell(
     return f"{counted.rows / len(rows):,.0f} → {np.median(relative):.0e} ({relative.max():.0e})"
 
 
-def overhead_table(dimensions: list[int], first_row: int) -> None:
+# Threads of the forest, of the explainer, and of the forest in the one call that they are measured against.
+THREADS = ((1, 1, 1), (2, 1, 2), (1, 2, 2))
+OVERHEAD_ROWS = (N_ROWS, 80, 600)
+
+
+def overhead_table(dimensions: list[int]) -> None:
     header(
         "Time of explain ÷ time of one predict call with as many of the rows that it asks for, RandomForest 100 (asked "
-        f"with n_jobs=2: ≤ 1.15), medians of {OVERHEAD_REPEATS} turns. With two threads the forest adds up its trees "
-        "in any order: answers differ in the last digits from call to call.",
-        "depth", "n_jobs", "d", "explained rows", "model rows", "calls", "explain, s", "of it in the model, s",
-        "one call, s", "ratio",
+        f"on two cores: ≤ 1.15), medians of {OVERHEAD_REPEATS} turns. With two threads of its own the forest adds up "
+        "its trees in any order: answers differ in the last digits from call to call.",
+        "depth", "threads: forest, explainer, one call", "d", "explained rows", "model rows", "calls", "explain, s",
+        "of it in the model, s (all threads)", "one call, s", "ratio",
     )  # fmt: skip
-    for max_depth, n_jobs in product((8, None), (1, 2)):
-        for n_features, n_rows in product(dimensions, (N_ROWS, 4 * N_ROWS)):
+    for max_depth, threads in product((8, None), THREADS):
+        for n_features, n_rows in product(dimensions, OVERHEAD_ROWS):
             X, y = data(n_features)
-            model = RandomForestClassifier(100, max_depth=max_depth, random_state=0, n_jobs=n_jobs)
-            function = probability(model.fit(X[:N_TRAIN], y[:N_TRAIN]))
-            figures = overhead(function, *place(n_features, first_row, n_rows))
-            line(max_depth or "full", n_jobs, n_features, n_rows, *figures)
+            model = RandomForestClassifier(100, max_depth=max_depth, random_state=0).fit(X[:N_TRAIN], y[:N_TRAIN])
+            figures = overhead(model, threads, *place(n_features, N_TRAIN, n_rows))
+            line(max_depth or "full", ", ".join(map(str, threads)), n_features, n_rows, *figures)
 
 
 class Timed:
@@ -344,22 +348,29 @@ class Timed:
         return answers
 
 
-def overhead(function: Function, baseline: np.ndarray, rows: np.ndarray) -> list[str]:
+def overhead(
+    model: RandomForestClassifier, threads: tuple[int, int, int], baseline: np.ndarray, rows: np.ndarray
+) -> list[str]:
     """Model rows, calls, seconds of explain, of the model in it and of one call, and the ratio; one warm-up first."""
-    overhead_turn(function, baseline, rows)
-    turns = np.array([overhead_turn(function, baseline, rows) for _ in range(OVERHEAD_REPEATS)])
+    overhead_turn(model, threads, baseline, rows)
+    turns = np.array([overhead_turn(model, threads, baseline, rows) for _ in range(OVERHEAD_REPEATS)])
     n_rows, n_calls, *seconds = np.median(turns, axis=0)
     ratio = np.median(turns[:, 2] / turns[:, 4])
     return [f"{n_rows:,.0f}", f"{n_calls:.0f}", *(f"{value:.2f}" for value in seconds), f"{ratio:.2f}"]
 
 
-def overhead_turn(function: Function, baseline: np.ndarray, rows: np.ndarray) -> tuple[float, ...]:
+def overhead_turn(
+    model: RandomForestClassifier, threads: tuple[int, int, int], baseline: np.ndarray, rows: np.ndarray
+) -> tuple[float, ...]:
     """One explanation, then one call with the rows of that very explanation."""
-    timed, started = Timed(function), time.perf_counter()
+    timed = Timed(probability(model.set_params(n_jobs=threads[0])))
+    explainer = IntegratedGradients(timed, baseline, n_jobs=threads[1], progress=False)
+    started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BudgetWarning)
-        ours(timed, baseline, rows, baseline)
+        explainer.explain(rows)
     total, together = time.perf_counter() - started, np.concatenate(timed.asked)
+    function = probability(model.set_params(n_jobs=threads[2]))
     started = time.perf_counter()
     function(together)
     return len(together), len(timed.asked), total, timed.seconds, time.perf_counter() - started
@@ -374,7 +385,7 @@ def main() -> None:
     parser.add_argument("--overhead", action="store_true", help="time against one predict call, nothing else")
     chosen = parser.parse_args()
     if chosen.overhead:
-        overhead_table(chosen.dimensions, chosen.rows)
+        overhead_table(chosen.dimensions)
     elif chosen.peers:
         names = [name for name in chosen.models if name != BINARY]
         peer_table(names, chosen.dimensions, chosen.rows, chosen.peers)

@@ -21,7 +21,7 @@ from agnostic_ig.numerics.hashing import child_keys, uniform
 __all__ = ["Primitives", "find_hidden"]
 
 STRETCHES = 64  # of a whole path, at least
-LEAST = 1e-3  # width of stretches below which nothing is expected to hide
+LEAST = 5e-4  # width of stretches below which nothing is expected to hide
 SAMPLED = 9  # places where it is measured how a group and all others change each other's slopes
 NOTICED = 1e-6  # what a group may do that its slopes do not say, in units of the scale of the model
 ODD = 20.0  # and in units of the median of all stretches of a path, each for its width squared

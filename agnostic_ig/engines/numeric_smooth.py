@@ -24,6 +24,7 @@ NOISE_POINTS, NOISE_SPACING = 8, 1.2345e-6
 NOISY = 1e-11  # from this noise, relative, differences on one side would miss more than a tenth of the usual tol
 CHEAP = 64  # differences that are so few are central ones, which are more exact
 SIGMAS = 3.0
+FINER = 1.15  # nodes for single features, whose slopes vary more than their sum, in units of those for the sum
 FADING = 0.02  # share of the largest coefficient from which the last ones say that the rule converges
 # What alternating signs let through: sum (-1)^q w_q t_q is close to 1.2 / n**2 for Gauss-Legendre rules.
 LEAK = 2.0
@@ -88,7 +89,7 @@ def integrate_panels(
     of every panel that was paid for (`numeric_hidden.Primitives.note`).
     """
     rough = degree < 0
-    order = np.where(rough, largest_order, np.clip(degree // 2 + more, LEAST_ORDER, largest_order))
+    order = np.where(rough, largest_order, np.clip((FINER * (degree // 2)).astype(int) + more, LEAST_ORDER, largest_order))
     order = _within_budget(asker, panels, order)
     waiting, paid = np.arange(len(panels)), np.zeros(len(panels), dtype=bool)
     while len(waiting):
