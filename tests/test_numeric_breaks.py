@@ -291,3 +291,26 @@ def test_no_row_costs_more_than_its_budget(name, n_features, columns, precision)
         )  # fmt: skip
         assert e.n_evaluations.max() <= budget, (budget, e.n_evaluations)
         assert np.isfinite(e.error_estimate).all()
+
+
+def many_kinks(seed, n_features=40, n_units=60):
+    """A sum of rectified units whose kinks lie anywhere on the way from 0 to 1, and its attributions."""
+    rng = np.random.default_rng(seed)
+    W, a, places = rng.normal(size=(n_units, n_features)), rng.normal(size=n_units), rng.uniform(0.02, 0.98, n_units)
+    slopes = W.sum(axis=1)
+    share_on = np.where(slopes > 0, 1.0 - places, places)
+    return lambda Z: np.maximum(Z @ W.T - slopes * places, 0.0) @ a, (a * share_on) @ W
+
+
+@pytest.mark.parametrize(("budget", "reached"), [(3_500, 0.05), (5_000, 0.02), (7_000, 0.01)])
+def test_kinks_beyond_the_budget_share_the_nodes_there_are(budget, reached):
+    """A node each is too much for 60 panels: without any, a row was off by 40 to 90 %."""
+    for seed in range(3):
+        f, wanted = many_kinks(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", BudgetWarning)
+            e = IntegratedGradients(f, np.zeros(40), max_evaluations=budget, progress=False).explain(np.ones((1, 40)))
+        error = np.abs(e.values[0] - wanted)
+        assert error.sum() <= reached * np.abs(wanted).sum()
+        assert (error <= e.error_estimate[0] + 1e-9).all()
+        assert e.n_evaluations[0] <= budget

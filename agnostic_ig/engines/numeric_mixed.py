@@ -13,7 +13,7 @@ from agnostic_ig.engines._contract import Settings
 from agnostic_ig.engines.numeric_breaks import BLURRED, NARROW, STEP, Breaks, find_breaks
 from agnostic_ig.engines.numeric_hidden import Primitives, find_hidden
 from agnostic_ig.engines.numeric_jump import settle_at_half, share_jumps
-from agnostic_ig.engines.numeric_smooth import MAX_ORDER, NOISY, integrate_panels, measure_noise, scan
+from agnostic_ig.engines.numeric_smooth import MAX_ORDER, NOISY, integrate_panels, measure_noise, merged, scan
 from agnostic_ig.engines.numeric_tie import Intervals
 from agnostic_ig.numerics.hashing import child_keys
 
@@ -80,8 +80,9 @@ def _broken_paths(
     )
     _guess(asker, sums[~paid], error)
     searched = np.setdiff1d(sums.pair, sums.pair[~paid])
-    paid = integrate_panels(asker, between[product], degree[product], settings.tol, values, error, *BETWEEN)
-    _guess(asker, between[product][~paid], error)
+    parts, orders = merged(asker, between[product], degree[product])
+    paid = integrate_panels(asker, parts, orders, settings.tol, values, error, *BETWEEN)
+    _guess(asker, parts[~paid], error)
     share_jumps(asker, breaks.intervals[breaks.jumps], values, error)
     stretches = between[np.isin(between.pair, searched)]
     share_jumps(asker, find_hidden(asker, primitives, stretches, _scale(asker).max(axis=1)), values, error)

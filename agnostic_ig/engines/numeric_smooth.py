@@ -13,7 +13,7 @@ from agnostic_ig.engines.numeric_tie import Intervals, alone
 from agnostic_ig.numerics.chebyshev import chebyshev_coefficients, chebyshev_points, degree_below
 from agnostic_ig.numerics.quadrature import gauss_legendre
 
-__all__ = ["MAX_ORDER", "NOISY", "ROUNDING_OF_FLOAT32", "integrate_panels", "measure_noise", "scan"]
+__all__ = ["MAX_ORDER", "NOISY", "ROUNDING_OF_FLOAT32", "integrate_panels", "measure_noise", "merged", "scan"]
 
 POINTS = (16, 32, 64, 128)  # pieces between the Chebyshev points of a scan, doubled until the coefficients fade
 LEAST_ORDER, MAX_ORDER = 3, 64  # fewer nodes tell nothing about the rate at which coefficients fade
@@ -89,7 +89,8 @@ def integrate_panels(
     of every panel that was paid for (`numeric_hidden.Primitives.note`).
     """
     rough = degree < 0
-    order = np.where(rough, largest_order, np.clip((FINER * (degree // 2)).astype(int) + more, LEAST_ORDER, largest_order))
+    told = (FINER * (degree // 2)).astype(int) + more
+    order = np.where(rough, largest_order, np.clip(told, LEAST_ORDER, largest_order))
     order = _within_budget(asker, panels, order)
     waiting, paid = np.arange(len(panels)), np.zeros(len(panels), dtype=bool)
     while len(waiting):
@@ -114,6 +115,25 @@ def integrate_panels(
         waiting = np.concatenate([np.empty(0, dtype=np.int64), *again])
         order[waiting] = np.minimum(3 * order[waiting] // 2 + 1, largest_order)
     return paid
+
+
+def merged(asker: Any, panels: Intervals, degree: np.ndarray) -> tuple[Intervals, np.ndarray]:
+    """Panels and their degrees; neighbours as one where a node each is too much to pay for.
+
+    They come to as many parts of the path as there are nodes to pay for.
+    """
+    order = np.lexsort((panels.low, panels.pair))
+    panels, degree = panels[order], degree[order]
+    cost = _cost(asker, panels, np.ones(len(panels), dtype=np.int64))
+    can = np.maximum(asker.remaining(panels.pair) // np.maximum(cost, 1), 1)
+    poor = np.bincount(panels.pair, minlength=len(asker.block))[panels.pair] > can
+    part = np.where(poor, (0.5 * (panels.low + panels.high) * can).astype(np.int64), np.arange(len(panels)))
+    first = np.ones(len(panels), dtype=bool)
+    first[1:] = (np.diff(panels.pair) != 0) | (np.diff(part) != 0)
+    last = np.append(first[1:], True)[: len(panels)]
+    one = panels[first]
+    several = Intervals(one.pair, one.low, panels.high[last], one.f_low, panels.f_high[last], one.key)
+    return several, np.where(last[first], degree[first], 0)
 
 
 def _width(panels: Intervals) -> np.ndarray:
@@ -142,9 +162,10 @@ def _gap(asker: Any, panels: Intervals, integral: np.ndarray) -> np.ndarray:
     The errors of players have any sign, so that n of them of one size add up to sqrt(n) of it.
     """
     moving = asker.moving[panels.pair]
-    gap = np.abs(panels.f_high - panels.f_low - integral.sum(axis=1)) * np.minimum(
-        SIGMAS / np.sqrt(np.maximum(moving.sum(axis=1), 1)), 1.0
-    )[:, None]
+    gap = (
+        np.abs(panels.f_high - panels.f_low - integral.sum(axis=1))
+        * np.minimum(SIGMAS / np.sqrt(np.maximum(moving.sum(axis=1), 1)), 1.0)[:, None]
+    )
     return gap[:, None, :] * moving[:, :, None]
 
 
