@@ -46,6 +46,7 @@ class Asker:
         self._paths = Paths.between(block.b, block.x, columns.discrete)
         self.size = np.abs(np.concatenate([self.f_x, self.f_b], axis=1)).max(axis=1)  # (n_pairs,): largest output seen
         self.reach = np.abs(self.f_x - self.f_b)  # how far the path has been seen to lead the model away from f_b
+        self.unsearched = np.zeros_like(self.reach)  # jumps that the budget did not let anyone look for
         self.randomness = np.zeros(len(block))  # standard deviation of answers to the same question, relative
         self.votes = np.zeros(len(block), dtype=np.int64)  # for log-odds, see numeric_logit
         self.noise = np.zeros(len(block))  # standard deviation of the model's noise, relative to its size
@@ -119,11 +120,13 @@ class Asker:
         """Ask every row once more; where the answer is another one, often. Returns the largest noise, relative."""
         pairs = pairs[self.remaining(pairs) >= 4 * self.moving[pairs].sum(axis=1) + 2 * REPEATS]
         again = self.ask_path(pairs, np.ones(len(pairs)))
+        pairs_before = pairs
         random = np.abs(again - self.f_x[pairs]).max(axis=1, initial=0.0) > RANDOM * self.size[pairs]
         pairs = pairs[random]
         answers = self.ask_path(np.repeat(pairs, REPEATS), np.ones(len(pairs) * REPEATS))
         spread = answers.reshape(len(pairs), REPEATS, len(self.outputs)).std(axis=1, ddof=1).max(axis=1, initial=0.0)
-        self.randomness[pairs] = spread / (self.size[pairs] + 1e-300)
+        first = np.abs(again - self.f_x[pairs_before]).max(axis=1, initial=0.0)[random] / 2.0  # or it drifts
+        self.randomness[pairs] = np.maximum(spread, first) / (self.size[pairs] + 1e-300)
         return float(self.randomness.max(initial=0.0))
 
     def ask_path(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:

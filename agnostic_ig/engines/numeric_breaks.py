@@ -20,6 +20,7 @@ BLURRED = 20.0  # what noise adds to a value at most, in units of its standard d
 STEP = 1e-7  # of the slope along the path
 ASIDE = (0.21, 0.77)  # places, besides the middle, where cells of the first cut are looked at
 TOGETHER = 1e-6  # breaks that are closer to each other count as one
+WHOLE = 0.4  # width of panels that are all of the path, or half of it
 NARROW = 2e-8  # width of the interval in which a jump is known to be
 
 
@@ -85,13 +86,16 @@ class _Cells(NamedTuple):
 def find_breaks(asker: Any, panels: Intervals, limit: np.ndarray, reserve: int) -> Breaks:
     """Jumps and kinks inside the panels that move the model by more than limit (n_pairs, n_outputs).
 
-    Where the budget, less `reserve` rows, ends the search, what is left open is not among them.
+    Where the budget, less `reserve` rows, ends the search, what is left open is not among them; how much that may be is
+    added to asker.unsearched.
     """
     cells, found = _first_cells(asker, panels, reserve), []
     noise = BLURRED * asker.noise * asker.size
     while len(cells.pair):
         n_open = np.bincount(cells.pair, minlength=len(asker.block))
-        cells = cells.some(asker.remaining(cells.pair) - reserve >= 5 * n_open[cells.pair])
+        rich = asker.remaining(cells.pair) - reserve >= 5 * n_open[cells.pair]
+        np.add.at(asker.unsearched, cells.pair[~rich], cells.some(~rich).jump())
+        cells = cells.some(rich)
         f_middle = asker.ask_path(cells.pair, 0.5 * (cells.low + cells.high))
         # What a kink adds is proportional to the width; so is what is allowed, or it would be lost when it is close.
         allowed = np.maximum(limit[cells.pair] * np.minimum(CELLS * cells.width, 1.0), noise[cells.pair, None])
@@ -128,6 +132,9 @@ def _first_cells(asker: Any, panels: Intervals, reserve: int) -> _Cells:
         mine = panels.pair == pair
         cost[mine] = np.cumsum(5 * count[mine] + 2)
     rich = cost <= asker.remaining(panels.pair) - reserve
+    poor = panels[~rich]
+    whole = (poor.high - poor.low > WHOLE)[:, None]  # or a part between breaks, of which the large ones are known
+    np.add.at(asker.unsearched, poor.pair, np.where(whole, asker.reach[poor.pair], np.abs(poor.f_high - poor.f_low)))
     panels, count = panels[rich], count[rich]
     which = np.repeat(np.arange(len(panels)), count + 1)
     number = np.arange(len(which)) - np.repeat(np.cumsum(count + 1) - count - 1, count + 1)

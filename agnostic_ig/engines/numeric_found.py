@@ -37,11 +37,14 @@ class Found:
         self._new.append((intervals, effects, defect))
 
     def _take_in(self) -> None:
-        intervals, effects, defect = zip((self.intervals, self.effects, self.defect), *self._new, strict=True)
-        self.intervals, self.effects = Intervals.joined(intervals), np.concatenate(effects)
-        self.defect = np.concatenate(defect)
-        self._is_sure = np.append(self._is_sure, np.zeros(len(self.defect) - len(self._is_sure), dtype=bool))
-        self._new = []
+        """In the order of pairs and places, whenever each was found."""
+        parts = zip((self.intervals, self.effects, self.defect), *self._new, strict=True)
+        intervals, effects, defect = next(parts), next(parts), np.concatenate(next(parts))
+        intervals = Intervals.joined(intervals)
+        order = np.lexsort((intervals.low, intervals.pair))
+        is_sure = np.append(self._is_sure, np.zeros(len(defect) - len(self._is_sure), dtype=bool))
+        self.intervals, self.effects = intervals[order], np.concatenate(effects)[order]
+        self.defect, self._is_sure, self._new = defect[order], is_sure[order], []
 
     def taken_back(self, threshold: np.ndarray) -> Intervals:
         """Intervals that did not stand up to further tests."""
@@ -98,7 +101,5 @@ class Found:
         hidden, moving = np.zeros_like(self._asker.f_x), self._asker.moving[:, :, None]
         np.maximum.at(hidden, self.intervals.pair[wide], np.abs(self.effects[wide]).max(axis=1, initial=0.0))
         error += hidden[:, None, :] * moving
-        order = np.lexsort((self.intervals.low, self.intervals.pair))  # whenever each of them was found
-        pair, effects = self.intervals.pair[order], self.effects[order]
-        np.add.at(values, pair, effects)
-        np.add.at(error, pair, self.defect[order][:, None, :] * (effects != 0))
+        np.add.at(values, self.intervals.pair, self.effects)
+        np.add.at(error, self.intervals.pair, self.defect[:, None, :] * (self.effects != 0))

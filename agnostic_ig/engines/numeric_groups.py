@@ -115,7 +115,7 @@ class Trial:
     def keep(self, found: np.ndarray) -> None:
         """Go on with the intervals whose defects found (n_alive, n_outputs) are within the limit."""
         self.defect[self.alive] = np.maximum(self.defect[self.alive], found)
-        self.drop((found > self.limit[self.alive]).any(axis=1))
+        self.drop(~(found <= self.limit[self.alive]).all(axis=1))  # nan passes nothing
 
     def drop(self, failed: np.ndarray) -> None:
         """Go on without some (n_alive,) of the intervals."""

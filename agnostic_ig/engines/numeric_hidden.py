@@ -64,8 +64,8 @@ class Primitives:
 
 
 def _place(pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """One number for a place on the path of a pair, ordered by both."""
-    return pair + 0.5 * alpha
+    """One number for a place on the path of a pair, ordered by both; of a pair's own places the same for any number."""
+    return (pair.astype(np.int64) << 41) + (alpha * 2.0**40).astype(np.int64)
 
 
 def find_hidden(asker: Any, primitives: Primitives, stretches: Intervals, scale: np.ndarray) -> Intervals:
@@ -173,12 +173,12 @@ class _Groups:
         """
         low, high, everyone = stretches.low.copy(), stretches.high.copy(), np.arange(len(stretches))
         at_low, at_high = np.zeros_like(stretches.f_low), self._rest(stretches, everyone, group, high)
-        while len(stretches) and (high - low).max() > NARROW:
-            middle = 0.5 * (low + high)
-            there = self._rest(stretches, everyone, group, middle)
-            behind = np.abs(there).max(axis=1) > 0.5 * rest
-            low, high = np.where(behind, low, middle), np.where(behind, middle, high)
-            at_low, at_high = np.where(behind[:, None], at_low, there), np.where(behind[:, None], there, at_high)
+        while len(wide := np.flatnonzero(high - low > NARROW)):
+            middle = 0.5 * (low + high)[wide]
+            there = self._rest(stretches, wide, group[wide], middle)
+            behind = np.abs(there).max(axis=1) > 0.5 * rest[wide]
+            high[wide[behind]], at_high[wide[behind]] = middle[behind], there[behind]
+            low[wide[~behind]], at_low[wide[~behind]] = middle[~behind], there[~behind]
         jumps = np.abs(at_high - at_low).max(axis=1) > 0.25 * rest
         some, low, high = stretches[jumps], low[jumps], high[jumps]
         f_low, f_high = self._asker.ask_path(some.pair, low), self._asker.ask_path(some.pair, high)

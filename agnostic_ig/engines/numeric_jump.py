@@ -40,7 +40,7 @@ AT_A_JUMP = GroupTests(ends=3, inside=0, again=0)  # of a known place: nothing e
 def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray, error: np.ndarray) -> None:
     """Add the attributions of the pairs to values, and their error estimates to error."""
     poor = asker.remaining(pairs) < 2 * asker.moving[pairs].sum(axis=1) + 2
-    error[pairs[poor]] += (np.abs(asker.f_x - asker.f_b)[:, None, :] * asker.moving[:, :, None])[pairs[poor]]
+    error[pairs[poor]] = np.where(asker.moving[pairs[poor]][:, :, None], np.inf, 0.0)  # nobody has looked
     pairs = pairs[~poor]
     if len(pairs) == 0:
         return
@@ -59,8 +59,10 @@ def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndar
     while len(queue):
         kept = 2 * n_moving * np.bincount(ties.pair, minlength=len(n_moving))
         can = (asker.remaining(np.arange(len(n_moving))) - kept) // cost
-        affordable = rank_within(queue.pair) < can[queue.pair]
-        now, queue = queue[affordable], queue[~affordable & (can[queue.pair] > 0)]
+        affordable, ends = rank_within(queue.pair) < can[queue.pair], can[queue.pair] <= 0
+        lost, now, queue = queue[ends], queue[affordable & ~ends], queue[~affordable & ~ends]
+        sizes = np.abs(lost.f_high - lost.f_low)[:, None, :] * asker.moving[lost.pair][:, :, None]
+        np.add.at(error, lost.pair, sizes)
         explained, effects, defect = explain(asker, now, threshold[now.pair], AT_A_JUMP)
         np.add.at(values, now.pair[explained], effects[explained])
         np.add.at(error, now.pair[explained], defect[explained][:, None, :] * (effects[explained] != 0))

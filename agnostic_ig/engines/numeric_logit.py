@@ -24,6 +24,7 @@ Told = Callable[[np.ndarray], None]
 ENOUGH_VOTES = 8  # first tests that add up in log-odds only, before a pair is explained in them
 
 ROUNDING = 1e-15  # of a probability
+SATURATED = 1e-6  # log-odds that are known no better than this say nothing: the probability is too close to 0 or 1
 STEPS = 40  # cuts at most
 AT_ONCE = 5e-7  # players that are not apart by this, in units of the path, tie, and have no order
 
@@ -57,10 +58,11 @@ def note_votes(asker: Any, now: Intervals, one: np.ndarray, other: np.ndarray, l
 
 
 def _limit(now: Intervals, ends: np.ndarray) -> np.ndarray:
-    """(n, 1): differences of log-odds that are rounding."""
+    """(n, 1): differences of log-odds that are rounding; nan where they would hide what matters, or there are none."""
     p = np.stack([now.f_low, now.f_high])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return NOTHING * np.abs(ends).max(axis=0) + (ROUNDING / (p * (1.0 - p))).max(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        limit = NOTHING * np.abs(ends).max(axis=0) + (ROUNDING / (p * (1.0 - p))).max(axis=0)
+    return np.where(limit <= SATURATED, limit, np.nan)
 
 
 def explain_in_log_odds(
@@ -74,8 +76,10 @@ def explain_in_log_odds(
     ends.fill(now, (yield ends.question))
     odds_at_ends = log_odds(now.f_low), log_odds(now.f_high)
     limit = _limit(now, np.stack(odds_at_ends))
+    known = np.isfinite(limit)[:, 0]
+    odds_at_ends = [np.where(known[:, None], odds, 0.0) for odds in odds_at_ends]
     linked = Intervals(now.pair, now.low, now.high, *odds_at_ends, now.key)
-    trial = Trial(asker, linked, limit, tests, failed)
+    trial = Trial(asker, linked, np.where(known[:, None], limit, -1.0), tests, failed)  # nothing passes below zero
     yield from _in_log_odds(trial.steps())
     odds, explained = trial.effects, trial.explained
     effects = np.zeros_like(odds)
@@ -146,7 +150,7 @@ class _Order:
         sums = (self._subsets[None] & left[:, None]) @ self.sizes[row][:, :, None]
         apart = np.abs(odds[:, None] - stretches.start[:, None] - sums[:, :, 0])
         best = apart.argmin(axis=1)
-        lost = apart[np.arange(len(row)), best] > self.limit[row, 0] * MOST
+        lost = ~(apart[np.arange(len(row)), best] <= self.limit[row, 0] * MOST)
         self.ordered[row[lost | (stretches.high - stretches.low < AT_ONCE)]] = False
         moved = self._subsets[best] & left
         below = stretches._replace(high=middle, stop=odds, left=moved)

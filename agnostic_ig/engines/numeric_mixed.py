@@ -70,7 +70,9 @@ def _broken_paths(
     if len(panels) == 0:
         return
     panels = panels[np.lexsort((panels.low, panels.pair))]
-    of_slopes = _scan_slopes(asker, panels, limit)
+    rich = asker.remaining(panels.pair) >= 8 * np.bincount(panels.pair, minlength=len(asker.block))[panels.pair]
+    of_slopes = np.full(len(panels), -1)
+    of_slopes[rich] = _scan_slopes(asker, panels[rich], limit)
     additive = ~np.isin(panels.pair, panels.pair[of_slopes < 0])
     breaks, between, degree = _find_twice(asker, panels, limit)
     sums, product = panels[additive], ~np.isin(between.pair, panels.pair[additive])
@@ -86,6 +88,8 @@ def _broken_paths(
     share_jumps(asker, breaks.intervals[breaks.jumps], values, error)
     stretches = between[np.isin(between.pair, searched)]
     share_jumps(asker, find_hidden(asker, primitives, stretches, _scale(asker).max(axis=1)), values, error)
+    pairs = np.unique(panels.pair)
+    error[pairs] += asker.unsearched[pairs][:, None, :] * asker.moving[pairs][:, :, None]
 
 
 def _scale(asker: Any) -> np.ndarray:

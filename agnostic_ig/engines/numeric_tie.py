@@ -182,19 +182,23 @@ def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> Settled:
 
     threshold (n_ties, n_outputs) is what counts as no effect. Up to MAX_ENUMERATED players are enumerated; beyond,
     antithetic permutations are drawn and the error estimate is SIGMAS standard errors. Ties whose pair cannot afford
-    that are closed from both ends.
+    that are closed from both ends; those that cannot even be closed may be worth all that the path has shown.
     """
     values = np.zeros((len(ties), asker.columns.n_players, ties.f_low.shape[1]))
     error = np.zeros_like(values)
     if len(ties) == 0:
         return Settled(values, error, values, values)
-    forward, backward = ties.forward(asker), ties.backward(asker)
+    n_moving = asker.moving[ties.pair].sum(axis=1)
+    can = rank_within(ties.pair) < asker.remaining(ties.pair) // np.maximum(2 * n_moving, 1)
+    forward, backward = np.zeros_like(values), np.zeros_like(values)
+    forward[can], backward[can] = ties[can].forward(asker), ties[can].backward(asker)
     values[:], error[:] = _close(ties, forward, backward)
+    error[~can] = asker.reach[ties.pair[~can]][:, None, :] * asker.moving[ties.pair[~can]][:, :, None]
     # Beside a smooth part, everybody moves a little; a jump of one player is settled by both ends agreeing on it.
     settled = asker.moves_smoothly[ties.pair] & (error.sum(axis=1) <= AGREED / NOTHING * threshold).all(axis=1)
     ties_of_pair = np.bincount(ties.pair, minlength=len(asker.block))[ties.pair]
     room = asker.remaining(ties.pair) // ties_of_pair
-    looked = np.flatnonzero(~settled & (room >= CONTEXTS * (asker.moving[ties.pair].sum(axis=1) + 1)))
+    looked = np.flatnonzero(~settled & can & (room >= CONTEXTS * (n_moving + 1)))
     active = np.zeros((len(ties), asker.columns.n_players), dtype=bool)
     active[looked] = asker.moving[ties.pair[looked]] & asker.is_enumerated_at_half[ties.pair[looked], None]
     active[looked] |= _active_players(asker, ties[looked], threshold[looked], [forward[looked], backward[looked]])

@@ -50,7 +50,7 @@ def rule_out(which, group, answers, f_low, f_high, limit, candidates):
 
 @kernel
 def defects_of_groups(which, group, answers, f_low, effects, found):
-    """found[w] = at most how far group[i] with which[i] = w is from f_low[w] + the sum of its effects.
+    """found[w] = at most how far group[i] with which[i] = w is from f_low[w] + the sum of its effects; nan is infinity.
 
     which (n,); group (n, n_players); answers (n, n_outputs); f_low, found (n_intervals, n_outputs);
     effects (n_intervals, n_players, n_outputs).
@@ -61,7 +61,8 @@ def defects_of_groups(which, group, answers, f_low, effects, found):
             said = f_low[w, k]
             for j in range(group.shape[1]):
                 said += effects[w, j, k] if group[i, j] else 0.0
-            found[w, k] = max(found[w, k], abs(answers[i, k] - said))
+            apart = abs(answers[i, k] - said)
+            found[w, k] = max(found[w, k], apart if apart == apart else np.inf)
 
 
 @kernel

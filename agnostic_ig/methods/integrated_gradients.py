@@ -283,7 +283,8 @@ class IntegratedGradients(Explainer):
         total = np.abs(averages.values).sum(axis=1)
         if missed:
             found = (averages.error + np.sqrt(averages.variance)).sum(axis=1)
-            worst = (found / np.maximum(total, 1e-300))[~averages.converged].max()
+            with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                worst = np.where(found > 0.0, found / total, 0.0)[~averages.converged].max()
             warnings.warn(
                 f"{missed} of {len(averages.converged)} rows did not reach tol={self.tol:g} within their budget; the "
                 f"largest estimated relative error is {worst:.2g}. Raise max_evaluations or thoroughness, or tol.",
