@@ -7,13 +7,14 @@ import naive
 import numpy as np
 import pytest
 from counts import count
+from scipy.special import expit
 from sklearn.datasets import make_classification
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from agnostic_ig import IntegratedGradients
 from agnostic_ig.engines import numeric_tie
-from agnostic_ig.exceptions import BudgetWarning
+from agnostic_ig.exceptions import BudgetWarning, NoiseWarning
 from agnostic_ig.kernels import path_probe, shapley
 from agnostic_ig.numerics.quadrature import gauss_legendre
 
@@ -275,6 +276,59 @@ def test_shapley_kernel_equals_enumeration(n):
         for o in range(2):
             wanted = naive.shapley(lambda T, o=o: outputs[sum(1 << i for i in T), o], range(n))
             np.testing.assert_allclose(credits[:, o], [float(wanted[i]) for i in range(n)], atol=1e-14)
+
+
+@pytest.mark.parametrize("function", [lambda Z: Z[:, 0] - Z[:, 1], lambda Z: (Z[:, 0] > 0.3) * 1e10])
+def test_where_nobody_could_look_the_error_is_not_known(function):
+    with pytest.warns(BudgetWarning, match="relative error is inf"):
+        e = numeric(function, [0.0, 0.0, 5.0], [[1.0, 1.0, 5.0]], max_evaluations=2)
+    np.testing.assert_array_equal(e.error_estimate, [[np.inf, np.inf, 0.0]])
+
+
+def test_a_budget_larger_than_any_machine_number():
+    assert numeric(lambda Z: Z[:, 0], [0.0], [[1.0]], max_evaluations=10**30).values == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("budget", [300, 1000, 1500, 20_000])
+def test_jumps_that_nobody_could_look_for_are_in_the_error(budget):
+    """The scan says that the path is broken; what the sum of two jumps hides is not nothing."""
+    rng = np.random.default_rng(6)
+    slopes, heights = rng.normal(size=40), np.array([5.0, -5.0])
+    f = lambda Z: np.sin(Z * slopes).sum(axis=1) + (Z[:, :2] > [0.1, 0.8]) @ heights  # noqa: E731
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BudgetWarning)
+        e = numeric(f, np.zeros(40), np.ones((1, 40)), max_evaluations=budget)
+    wanted = np.sin(slopes) + np.append(heights, np.zeros(38))
+    assert (np.abs(e.values[0] - wanted) <= e.error_estimate[0] + 1e-8).all()
+    assert budget < 20_000 or e.error_estimate.max() < 1e-4
+
+
+@pytest.mark.parametrize("big", [5.0, 38.0, 45.0])
+def test_probabilities_that_come_to_zero_or_one(big):
+    """There log-odds are infinite, or say nothing; they are not taken for an explanation."""
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        places, weights = rng.uniform(0.01, 0.99, 100), rng.normal(0, 0.3, 100)
+        weights[:2] = big, -big
+        e = numeric(lambda Z: expit(((places < Z) * weights).sum(axis=1)), np.zeros(100), np.full((1, 100), 1.7))  # noqa: B023
+        odds, wanted = 0.0, np.zeros(100)
+        for j in np.argsort(places):
+            wanted[j] = expit(odds + weights[j]) - expit(odds)
+            odds += weights[j]
+        np.testing.assert_allclose(e.values[0], wanted, rtol=0, atol=1e-10)
+
+
+def test_a_model_that_drifts_from_call_to_call_is_random():
+    calls = []
+
+    def f(Z):
+        calls.append(len(Z))
+        return Z[:, 0] + 0.01 * len(calls)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        numeric(f, [0.0, 0.0], [[1.0, 1.0]])
+    assert NoiseWarning in [one.category for one in said]
 
 
 BOOSTING = HistGradientBoostingClassifier(max_iter=40, random_state=0)

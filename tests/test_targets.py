@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
-from agnostic_ig import IntegratedGradients, inspect_model
+from agnostic_ig import IntegratedGradients, gradient, inspect_model
 from agnostic_ig.engines.response import BlackBox, resolve_response
 from agnostic_ig.exceptions import (
     EngineUnavailableError,
@@ -458,7 +458,8 @@ def test_answers_that_cannot_be_explained(case):
 
 
 def test_the_row_of_a_bad_answer_is_named():
-    with pytest.raises(ModelOutputError, match=re.escape("It returned [nan] for row 2.")):
+    row = re.escape(f"It returned [nan] for row 2 of 4 that it was asked for together: {X[3].tolist()}."[:90])
+    with pytest.raises(ModelOutputError, match=row):
         explain(lambda Z: np.where(Z[:, 0] == X[3, 0], np.nan, Z[:, 0]))
 
 
@@ -529,6 +530,48 @@ def test_a_model_that_raises(n_jobs, when):
     with pytest.raises(ModelError, match="The model raised KeyError: 'column") as caught:
         explain(function, n_jobs=n_jobs, batch_size=1)
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize("ask", [explain, lambda function: gradient(function, X[:5])])
+def test_the_row_that_a_model_refuses_is_shown(ask):
+    def function(Z):
+        if (Z[:, 0] == X[3, 0]).any():
+            raise ValueError("bad region")
+        return Z[:, 0]
+
+    shown = re.escape(f"ValueError: bad region (for the row {X[3].tolist()}"[:60])
+    with pytest.raises(ModelError, match=shown):
+        ask(function)
+
+
+def test_rows_that_are_refused_together_only_are_counted():
+    def function(Z):
+        if len(Z) > 3:
+            raise ValueError("too many")
+        return Z[:, 0]
+
+    with pytest.raises(ModelError, match=r"too many \(asked for 4 rows together; for parts of them it does not\)"):
+        explain(function)
+
+
+@pytest.mark.parametrize(("first", "then"), [(1, 2), (2, 1), (2, 3)])
+@pytest.mark.parametrize("calls", [1, 2, 3])
+def test_a_model_whose_number_of_outputs_changes(first, then, calls):
+    asked = []
+
+    def function(Z):
+        asked.append(len(Z))
+        return np.repeat(Z[:, [0]], first if len(asked) <= calls else then, axis=1)
+
+    message = rf"as many outputs at every call. It returned {then} for [\d,]+ rows, after {first} before"
+    with pytest.raises(ModelOutputError, match=message):
+        explain(function)
+
+
+@pytest.mark.parametrize("answer", [np.ma.masked_array([1.0], [True]), [10**400]])
+def test_what_is_masked_or_too_large_is_no_number(answer):
+    with pytest.raises(ModelOutputError, match="must return numbers"):
+        explain(lambda Z: answer)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, SystemExit])

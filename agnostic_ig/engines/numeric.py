@@ -27,6 +27,7 @@ BUDGETS = {"fast": 5_000, "standard": 20_000, "thorough": 200_000}
 ROWS_PER_CALL = 65_536
 # A second answer that is farther off than this, relative, is not only a sum in another order; then so many are asked.
 RANDOM, REPEATS = 1e-12, 8
+MOST_ROWS = 1 << 40  # that anyone can wait for
 PAIRS_PER_BATCH = 2048
 MAX_EFFECTS = 60_000  # of players on outputs, in a batch of pairs: each has some 200 intervals with as many numbers
 
@@ -153,7 +154,7 @@ class NumericEngine:
         from agnostic_ig.engines.numeric_jump import refine
         from agnostic_ig.engines.numeric_mixed import integrate
 
-        budget = settings.max_evaluations or BUDGETS[settings.thoroughness]
+        budget = min(settings.max_evaluations or BUDGETS[settings.thoroughness], MOST_ROWS)
         asker = Asker(self.black_box, block, columns, outputs, budget)
         values = np.zeros((len(block), columns.n_players, len(outputs)))
         error = np.zeros_like(values)

@@ -49,6 +49,10 @@ def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray
     ties = Intervals.joined([search.ties, _slanted_after_all(asker, search.found)])
     search.found.credit(values, error)
     _settle_ties(asker, ties, search.limit, values, error)
+    # What tests have passed adds up; where the sum does not, nobody knows whose it is.
+    gap = np.abs(values[pairs].sum(axis=1) - (asker.f_x - asker.f_b)[pairs])
+    gap = np.where(gap > search.limit[pairs], gap, 0.0)
+    error[pairs] += gap[:, None, :] * asker.moving[pairs][:, :, None]
 
 
 def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray) -> None:

@@ -17,7 +17,7 @@ from agnostic_ig.engines.numeric_tie import NOTHING, Intervals
 from agnostic_ig.kernels.group_tests import MOST
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["ENOUGH_VOTES", "explain_in_log_odds", "note_votes"]
+__all__ = ["ENOUGH_VOTES", "explain_in_log_odds", "is_saturated", "note_votes"]
 
 Told = Callable[[np.ndarray], None]
 
@@ -63,6 +63,11 @@ def _limit(now: Intervals, ends: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         limit = NOTHING * np.abs(ends).max(axis=0) + (ROUNDING / (p * (1.0 - p))).max(axis=0)
     return np.where(limit <= SATURATED, limit, np.nan)
+
+
+def is_saturated(f: np.ndarray) -> np.ndarray:
+    """(n,): probabilities (n, n_outputs) whose log-odds say nothing; not known yet (nan) is not saturated."""
+    return (f * (1.0 - f) < ROUNDING / SATURATED).any(axis=1)
 
 
 def explain_in_log_odds(

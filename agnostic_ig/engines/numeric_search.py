@@ -11,7 +11,7 @@ import numpy as np
 from agnostic_ig.engines.numeric_found import Found
 from agnostic_ig.engines.numeric_groups import Trial, check_ends
 from agnostic_ig.engines.numeric_limits import narrowest, no_change
-from agnostic_ig.engines.numeric_logit import ENOUGH_VOTES, explain_in_log_odds, note_votes
+from agnostic_ig.engines.numeric_logit import ENOUGH_VOTES, explain_in_log_odds, is_saturated, note_votes
 from agnostic_ig.engines.numeric_pieces import Effort, cut, first_intervals
 from agnostic_ig.engines.numeric_rounds import Steps, Together
 from agnostic_ig.engines.numeric_tie import Intervals, half_and_half, rank_within
@@ -62,6 +62,7 @@ class Search:
         spent.ask_ends(self._asker)
         half_and_half(self._asker, spent, values, error)
         linked = (self._asker.votes[now.pair] >= ENOUGH_VOTES) & ~self._asker.moves_units[now.pair]
+        linked &= ~(is_saturated(now.f_low) | is_saturated(now.f_high))
         self._n_tested += self._count(now.pair)
         for some, test in ((now[~linked], self._test), (now[linked], self._test_in_log_odds)):
             if len(some):

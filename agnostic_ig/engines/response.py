@@ -10,7 +10,7 @@ import numpy as np
 
 from agnostic_ig.engines.booster_response import booster_call, has_independent_labels, is_empty_booster
 from agnostic_ig.exceptions import InvalidParameterError, ModelError, ModelOutputError
-from agnostic_ig.frames import Codec, matrix_shape
+from agnostic_ig.frames import Codec, matrix_shape, take_rows
 from agnostic_ig.validation import check_choice, invalid, shorten, type_error
 
 __all__ = ["BlackBox", "Response", "resolve_response"]
@@ -60,8 +60,29 @@ class Response:
         except MemoryError:
             raise
         except Exception as error:
-            raise ModelError(f"The model raised {type(error).__name__}: {error}") from error
-        return _check_outputs(answer, matrix_shape(container)[0], self.name)
+            raise ModelError(f"The model raised {type(error).__name__}: {error}{self._who(container)}") from error
+        return _check_outputs(answer, container, self.name)
+
+    def _who(self, container: Any) -> str:
+        """The row that the model refuses, found by asking it for halves; whether it refuses none of them alone."""
+        n = matrix_shape(container)[0]
+        start, stop = 0, n
+        while stop - start > 1:
+            middle = (start + stop) // 2
+            if self._refuses(container, start, middle):
+                stop = middle
+            elif self._refuses(container, middle, stop):
+                start = middle
+            else:
+                return f" (asked for {n:,} rows together; for parts of them it does not)"
+        return f" (for the row {_shown(take_rows(container, slice(start, stop)))})" if n else ""
+
+    def _refuses(self, container: Any, start: int, stop: int) -> bool:
+        try:
+            self.call(take_rows(container, slice(start, stop)))
+        except Exception:
+            return True
+        return False
 
     def output_names(self, n_outputs: int) -> list[str]:
         """Names of the outputs: class labels where there are classes."""
@@ -93,7 +114,8 @@ class Response:
         return self.has_two_classes() and n_outputs == 1
 
 
-def _check_outputs(answer: Any, n_rows: int, name: str) -> np.ndarray:
+def _check_outputs(answer: Any, container: Any, name: str) -> np.ndarray:
+    n_rows = matrix_shape(container)[0]
     array = _as_array(answer)
     if array is None or array.dtype.kind not in "biuf":
         shown = type(answer).__name__ if array is None else shorten(array.ravel()[:3].tolist())
@@ -108,9 +130,16 @@ def _check_outputs(answer: Any, n_rows: int, name: str) -> np.ndarray:
     if not np.isfinite(outputs).all():
         row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
         raise ModelOutputError(
-            f"The model's {name} must return finite numbers. It returned {outputs[row].tolist()} for row {row}."
+            f"The model's {name} must return finite numbers. It returned {outputs[row].tolist()} for row {row} of "
+            f"{n_rows:,} that it was asked for together: {_shown(take_rows(container, slice(row, row + 1)))}."
         )
     return outputs
+
+
+def _shown(row: Any) -> str:
+    """The values of one row."""
+    dense = row.toarray() if hasattr(row, "toarray") else row
+    return shorten(np.asarray(dense).ravel().tolist())
 
 
 def _as_array(answer: Any) -> np.ndarray | None:
@@ -123,8 +152,13 @@ def _as_array(answer: Any) -> np.ndarray | None:
         array = np.asarray(answer)
     except ValueError:
         return None
+    if np.ma.is_masked(answer):
+        return None
     if array.dtype == object and all(isinstance(number, numbers.Real) for number in array.ravel()):
-        return array.astype(np.float64)
+        try:
+            return array.astype(np.float64)
+        except OverflowError:
+            return None
     return array
 
 
@@ -266,6 +300,7 @@ class BlackBox:
         self.n_rows = 0
         self.precision: type = np.float64
         self.noise = 0.0
+        self._n_outputs: int | None = None
         self._lock = threading.Lock()
 
     def ask(self, container: Any) -> np.ndarray:
@@ -273,6 +308,12 @@ class BlackBox:
         with self._lock:
             self.n_rows += matrix_shape(container)[0]
         outputs = self.response.outputs(container)
+        self._n_outputs = self._n_outputs or outputs.shape[1]
+        if outputs.shape[1] != self._n_outputs:
+            raise ModelOutputError(
+                f"The model's {self.response.name} must return as many outputs at every call. It returned "
+                f"{outputs.shape[1]} for {len(outputs):,} rows, after {self._n_outputs} before."
+            )
         if outputs.dtype == np.float32:
             self.precision = np.float32
         return outputs.astype(np.float64, copy=False)
