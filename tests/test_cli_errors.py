@@ -97,7 +97,7 @@ WRONG = {
     ),
     "text in numbers": (
         {"--data": "{}/text_in_numbers.csv"},
-        "--data: the model does not take rows .* '12a'. Columns that hold text: \\['amount'\\]",
+        "--data: the model does not take rows .* '12a' \\(for the row .*\\)\\. Columns that hold text: \\['amount'\\]",
     ),
     "gap": (
         {"--data": "{}/gap.csv", "--model": "{}/linear.skops", "--batch-size": 25},
