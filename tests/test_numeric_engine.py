@@ -285,6 +285,12 @@ def test_where_nobody_could_look_the_error_is_not_known(function):
     np.testing.assert_array_equal(e.error_estimate, [[np.inf, np.inf, 0.0]])
 
 
+@pytest.mark.parametrize(("b", "x"), [(np.inf, np.inf), (-1.5e308, 1.5e308)])
+def test_ways_that_are_not_finite_are_no_arithmetic(b, x):
+    e = numeric(lambda Z: np.tanh(Z[:, 0] / 1e308) + Z[:, 1], [b, 0.0], [[x, 1.0]])
+    np.testing.assert_allclose(e.values, [[np.tanh(x / 1e308) - np.tanh(b / 1e308), 1.0]], rtol=0, atol=1e-7)
+
+
 def test_a_budget_larger_than_any_machine_number():
     assert numeric(lambda Z: Z[:, 0], [0.0], [[1.0]], max_evaluations=10**30).values == pytest.approx(1.0)
 

@@ -93,7 +93,8 @@ class Asker:
         x, b = self.block.x, self.block.b
         differs = (x != b) & ~(np.isnan(x) | np.isnan(b))
         whole = differs & (x == np.rint(x)) & (b == np.rint(b))
-        units = (whole & (np.abs(x - b) == 1.0)) | ~differs
+        with np.errstate(invalid="ignore", over="ignore"):  # ways that are not finite are no units
+            units = (whole & (np.abs(x - b) == 1.0)) | ~differs
         several = whole.sum(axis=1) > 1
         return several, several & units.all(axis=1)
 
