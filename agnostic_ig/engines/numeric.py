@@ -122,13 +122,13 @@ class Asker:
         """Ask every row once more; where the answer is another one, often. Returns the largest noise, relative."""
         pairs = pairs[self.remaining(pairs) >= 4 * self.moving[pairs].sum(axis=1) + 2 * REPEATS]
         again = self.ask_path(pairs, np.ones(len(pairs)))
-        pairs_before = pairs
-        random = np.abs(again - self.f_x[pairs]).max(axis=1, initial=0.0) > RANDOM * self.size[pairs]
+        apart = np.abs(again - self.f_x[pairs]).max(axis=1, initial=0.0)
+        random = apart > RANDOM * self.size[pairs]
         pairs = pairs[random]
         answers = self.ask_path(np.repeat(pairs, REPEATS), np.ones(len(pairs) * REPEATS))
         spread = answers.reshape(len(pairs), REPEATS, len(self.outputs)).std(axis=1, ddof=1).max(axis=1, initial=0.0)
-        first = np.abs(again - self.f_x[pairs_before]).max(axis=1, initial=0.0)[random] / 2.0  # or it drifts
-        self.randomness[pairs] = np.maximum(spread, first) / (self.size[pairs] + 1e-300)
+        spread = np.maximum(spread, apart[random] / 2.0)  # a model may drift from call to call, not within one
+        self.randomness[pairs] = spread / (self.size[pairs] + 1e-300)
         return float(self.randomness.max(initial=0.0))
 
     def ask_path(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
