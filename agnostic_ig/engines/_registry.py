@@ -26,6 +26,8 @@ READERS = {
     "sklearn.AdaBoostClassifier": "readers.sklearn_adaboost",
     "sklearn.BaggingClassifier": "readers.sklearn_bagging",
     "sklearn.BaggingRegressor": "readers.sklearn_bagging",
+    "sklearn.LinearRegression": "readers.sklearn_linear",
+    "sklearn.LogisticRegression": "readers.sklearn_linear",
     "xgboost.XGBClassifier": "readers.xgboost_trees",
     "xgboost.XGBRegressor": "readers.xgboost_trees",
     "xgboost.XGBRanker": "readers.xgboost_trees",

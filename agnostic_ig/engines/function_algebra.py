@@ -1,0 +1,167 @@
+"""Smooth functions made of smooth functions: affine maps, one after the other, side by side, of some columns."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines.smooth_function import MeanGradients, SmoothFunction
+
+__all__ = ["Affine", "Composed", "Joined", "OfColumns", "compose", "join"]
+
+
+class Affine(SmoothFunction):
+    """``rows @ coef + intercept``; coef (n_features, n_outputs), intercept (n_outputs,)."""
+
+    is_additive = True
+    is_affine = True
+
+    def __init__(self, coef: np.ndarray, intercept: np.ndarray) -> None:
+        self.coef = np.asarray(coef, dtype=np.float64)
+        self.intercept = np.broadcast_to(np.asarray(intercept, dtype=np.float64), self.coef.shape[1:])
+        self.n_outputs = self.coef.shape[1]
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        return rows @ self.coef + self.intercept
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(self.coef, (len(rows), *self.coef.shape))
+
+    def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
+        return self.gradients(starts), None
+
+
+class Composed(SmoothFunction):
+    """outer(inner(rows)).
+
+    Behind an affine map the path stays straight, so that the mean gradient is the map times the outer function's own.
+    """
+
+    def __init__(self, outer: SmoothFunction, inner: SmoothFunction) -> None:
+        self.outer, self.inner = outer, inner
+        self.n_outputs = outer.n_outputs
+
+    @property
+    def is_affine(self) -> bool:
+        return self.outer.is_affine and self.inner.is_affine
+
+    @property
+    def is_additive(self) -> bool:
+        return self.outer.is_affine and self.inner.is_additive
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        return self.outer.values(self.inner.values(rows))
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        return self.inner.gradients(rows) @ self.outer.gradients(self.inner.values(rows))
+
+    def breaks(self, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Those of both; the outer function's are known where the inner one is affine only."""
+        inner = self.inner.breaks(starts, ends)
+        if not self.inner.is_affine:
+            return inner
+        return self.outer.breaks(self.inner.values(starts), self.inner.values(ends))
+
+    def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
+        if self.inner.is_affine:
+            means, error = self.outer.mean_gradients(self.inner.values(starts), self.inner.values(ends))
+            coef = self.inner.gradients(starts)
+            return coef @ means, None if error is None else np.abs(coef) @ error
+        if self.outer.is_affine:
+            means, error = self.inner.mean_gradients(starts, ends)
+            coef = self.outer.gradients(self.inner.values(starts))
+            return means @ coef, None if error is None else error @ np.abs(coef)
+        return super().mean_gradients(starts, ends)
+
+    def with_black_box(self, black_box: Any) -> "Composed":
+        return Composed(self.outer, self.inner.with_black_box(black_box))
+
+
+class Joined(SmoothFunction):
+    """Outputs of several functions of the same rows, side by side."""
+
+    def __init__(self, functions: Sequence[SmoothFunction]) -> None:
+        self.functions = list(functions)
+        self.n_outputs = sum(function.n_outputs for function in functions)
+
+    @property
+    def is_affine(self) -> bool:
+        return all(function.is_affine for function in self.functions)
+
+    @property
+    def is_additive(self) -> bool:
+        return all(function.is_additive for function in self.functions)
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([function.values(rows) for function in self.functions], axis=1)
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([function.gradients(rows) for function in self.functions], axis=2)
+
+    def breaks(self, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        found = [breaks for function in self.functions if (breaks := function.breaks(starts, ends)) is not None]
+        return (np.concatenate([b[0] for b in found]), np.concatenate([b[1] for b in found])) if found else None
+
+    def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
+        parts = [function.mean_gradients(starts, ends) for function in self.functions]
+        means = np.concatenate([means for means, _ in parts], axis=2)
+        if all(error is None for _, error in parts):
+            return means, None
+        errors = [np.zeros_like(means) if error is None else error for means, error in parts]
+        return means, np.concatenate(errors, axis=2)
+
+    def with_black_box(self, black_box: Any) -> "Joined":
+        return Joined([function.with_black_box(black_box) for function in self.functions])
+
+
+class OfColumns(SmoothFunction):
+    """A function of some columns, in the columns of the whole."""
+
+    def __init__(self, function: SmoothFunction, columns: np.ndarray) -> None:
+        self.function, self.columns = function, np.asarray(columns)
+        self.n_outputs = function.n_outputs
+
+    @property
+    def is_affine(self) -> bool:
+        return self.function.is_affine
+
+    @property
+    def is_additive(self) -> bool:
+        return self.function.is_additive
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        return self.function.values(rows[:, self.columns])
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        return self._spread(self.function.gradients(rows[:, self.columns]), rows.shape[1])
+
+    def breaks(self, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        return self.function.breaks(starts[:, self.columns], ends[:, self.columns])
+
+    def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
+        means, error = self.function.mean_gradients(starts[:, self.columns], ends[:, self.columns])
+        width = starts.shape[1]
+        return self._spread(means, width), None if error is None else self._spread(error, width)
+
+    def _spread(self, gradients: np.ndarray, width: int) -> np.ndarray:
+        """The same in all columns, summed where a column is taken more than once."""
+        wide = np.zeros((len(gradients), width, gradients.shape[2]))
+        np.add.at(wide, (slice(None), self.columns), gradients)
+        return wide
+
+
+def compose(outer: SmoothFunction, inner: SmoothFunction) -> SmoothFunction:
+    """outer(inner(rows)), as one affine map where both are."""
+    if isinstance(outer, Affine) and isinstance(inner, Affine):
+        return Affine(inner.coef @ outer.coef, inner.intercept @ outer.coef + outer.intercept)
+    return Composed(outer, inner)
+
+
+def join(functions: Sequence[SmoothFunction]) -> SmoothFunction:
+    """All outputs side by side, as one affine map where all are."""
+    if len(functions) == 1:
+        return functions[0]
+    if all(isinstance(function, Affine) for function in functions):
+        coef = np.concatenate([function.coef for function in functions], axis=1)
+        return Affine(coef, np.concatenate([function.intercept for function in functions]))
+    return Joined(functions)

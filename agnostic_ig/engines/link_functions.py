@@ -1,0 +1,128 @@
+"""Links from margins to outputs, as smooth functions: values, slopes, and exact mean slopes between two margins."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy import special
+
+from agnostic_ig.engines.function_algebra import Affine, compose
+from agnostic_ig.engines.smooth_function import MeanGradients, SmoothFunction
+
+__all__ = ["LINKS", "Elementwise", "Link", "Normalised", "Softmax", "two_sided"]
+
+Array = np.ndarray
+
+
+class Link(NamedTuple):
+    """A function of one number, its slope, and its secant (g(b) - g(a)) / (b - a) for a <= b without cancellation."""
+
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    secant: Callable[[Array, Array], Array]
+
+
+def _over(change: Callable[[Array], Array], limit: float) -> Callable[[Array], Array]:
+    """change(M) / M, and its limit at M = 0."""
+
+    def ratio(move: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(move == 0.0, limit, change(move) / move)
+
+    return ratio
+
+
+_falling = _over(lambda move: -np.expm1(-move), 1.0)  # (1 - e^-M) / M
+_tangent = _over(np.tanh, 1.0)  # tanh(M) / M
+
+
+def _sigmoid_slope(margin: Array) -> Array:
+    return special.expit(margin) * special.expit(-margin)
+
+
+LINKS = {
+    "sigmoid": Link(
+        special.expit,
+        _sigmoid_slope,
+        lambda low, high: special.expit(high) * special.expit(-low) * _falling(high - low),
+    ),
+    "sigmoid_of_double": Link(
+        lambda margin: special.expit(2.0 * margin),
+        lambda margin: 2.0 * _sigmoid_slope(2.0 * margin),
+        lambda low, high: 2.0 * special.expit(2.0 * high) * special.expit(-2.0 * low) * _falling(2.0 * (high - low)),
+    ),
+    "exp": Link(np.exp, np.exp, lambda low, high: np.exp(high) * _falling(high - low)),
+    "tanh": Link(
+        np.tanh,
+        lambda margin: 1.0 / np.cosh(np.clip(margin, -350.0, 350.0)) ** 2,
+        lambda low, high: _tangent(high - low) * (1.0 - np.tanh(low) * np.tanh(high)),
+    ),
+    "isolation": Link(
+        lambda margin: -np.exp2(-margin),
+        lambda margin: np.log(2.0) * np.exp2(-margin),
+        lambda low, high: np.log(2.0) * np.exp2(-low) * _falling(np.log(2.0) * (high - low)),
+    ),
+}
+
+
+class Elementwise(SmoothFunction):
+    """The same link of every margin."""
+
+    is_additive = False
+
+    def __init__(self, name: str, n_outputs: int) -> None:
+        self.name, self.n_outputs = name, n_outputs
+        self.link = LINKS[name]
+
+    def values(self, rows: Array) -> Array:
+        return self.link.value(rows)
+
+    def gradients(self, rows: Array) -> Array:
+        return _diagonal(self.link.slope(rows))
+
+    def mean_gradients(self, starts: Array, ends: Array) -> MeanGradients:
+        return _diagonal(self.link.secant(np.minimum(starts, ends), np.maximum(starts, ends))), None
+
+
+class Softmax(SmoothFunction):
+    """exp(margins) by their sum."""
+
+    def __init__(self, n_outputs: int) -> None:
+        self.n_outputs = n_outputs
+
+    def values(self, rows: Array) -> Array:
+        return special.softmax(rows, axis=1)
+
+    def gradients(self, rows: Array) -> Array:
+        p = self.values(rows)
+        return _diagonal(p) - p[:, :, None] * p[:, None, :]
+
+
+class Normalised(SmoothFunction):
+    """Shares p / sum(p), with equal shares where all are 0, as one-against-rest probabilities are made."""
+
+    def __init__(self, n_outputs: int) -> None:
+        self.n_outputs = n_outputs
+
+    def values(self, rows: Array) -> Array:
+        total = rows.sum(axis=1, keepdims=True)
+        return np.divide(rows, total, out=np.full(rows.shape, 1.0 / self.n_outputs), where=total != 0.0)
+
+    def gradients(self, rows: Array) -> Array:
+        total = rows.sum(axis=1)[:, None, None]
+        shares = self.values(rows)
+        steep = np.eye(self.n_outputs) - shares[:, None, :]
+        return np.divide(steep, total, out=np.zeros_like(steep), where=total != 0.0)
+
+
+def two_sided(function: SmoothFunction) -> SmoothFunction:
+    """(1 - p, p) from p."""
+    return compose(Affine(np.array([[-1.0, 1.0]]), np.array([1.0, 0.0])), function)
+
+
+def _diagonal(values: Array) -> Array:
+    """(n, k, k) with the values (n, k) on the diagonal."""
+    wide = np.zeros((*values.shape, values.shape[1]))
+    every = np.arange(values.shape[1])
+    wide[:, every, every] = values
+    return wide
