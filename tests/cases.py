@@ -23,7 +23,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.svm import SVC
 from sklearn.tree import (
     DecisionTreeClassifier,
@@ -429,7 +429,9 @@ TREES = [
 ]
 
 SMOOTH = [
-    Case("LogisticRegression", LogisticRegression, engine="numeric"),
+    Case("LogisticRegression", LogisticRegression, engine="smooth"),
+    Case("LogisticRegression, 3 classes", LogisticRegression, "three", engine="smooth"),
+    Case("LinearRegression, two numbers", LinearRegression, "two numbers", engine="smooth"),
     Case("SVC, margin", lambda: SVC(gamma=0.3), response_method="decision_function", engine="numeric"),
 ]
 

@@ -138,7 +138,10 @@ WRONG = {
     "unknown target": ({"--target": "2"}, "--target: '2' is none of the labels there are: 0, 1"),
     "unknown output": ({"--target": "x", "--model": "{}/regressor.skops"}, "--target: 'x' is none of the labels"),
     "response": ({"--response-method": "decision_function"}, "'response_method' parameter .*predict_proba"),
-    "exact engine": ({"--engine": "exact", "--model": "{}/linear.skops"}, "'engine' parameter .* is 'exact', but"),
+    "exact engine": (
+        {"--engine": "exact", "--model": "{}/linear.skops", "--response-method": "predict"},
+        "'engine' parameter .* is 'exact', but",
+    ),
     "unknown engine": ({"--engine": "fast"}, "argument --engine: invalid choice: 'fast'"),
     "method of later": ({"--method": "smoothgrad"}, "argument --method: invalid choice"),
     "tol": ({"--tol": "0"}, "argument --tol: must be a number > 0. Got '0' instead"),
@@ -364,7 +367,7 @@ def test_warnings_are_lines_and_repeated_ones_are_counted(bad, tmp_path, monkeyp
     model = LogisticRegression(C=100.0).fit(X, X["amount"] * X["hour"] + X["amount"] > 0)
     skops.io.dump(model, bad / "budget.skops")
     X.to_csv(bad / "normal.csv", index=False)
-    more = {"--max-evaluations": 10, "--batch-size": 20, "--label": "-", "--tol": "1e-9"}
+    more = {"--engine": "numeric", "--max-evaluations": 10, "--batch-size": 20, "--label": "-", "--tol": "1e-9"}
     done = run(capsys, *command(bad, {"--model": "{}/budget.skops", "--data": "{}/normal.csv"} | more))
     lines = done.err.splitlines()
     assert done.status == 0

@@ -22,40 +22,32 @@ class Link(NamedTuple):
     secant: Callable[[Array, Array], Array]
 
 
-def _over(change: Callable[[Array], Array], limit: float) -> Callable[[Array], Array]:
-    """change(M) / M, and its limit at M = 0."""
-
-    def ratio(move: Array) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(move == 0.0, limit, change(move) / move)
-
-    return ratio
-
-
-_falling = _over(lambda move: -np.expm1(-move), 1.0)  # (1 - e^-M) / M
-_tangent = _over(np.tanh, 1.0)  # tanh(M) / M
+def _falling(move: Array) -> Array:
+    """(1 - exp(-M)) / M, which is 1 at M = 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(move == 0.0, 1.0, -np.expm1(-move) / move)
 
 
 def _sigmoid_slope(margin: Array) -> Array:
     return special.expit(margin) * special.expit(-margin)
 
 
+def _sigmoid_secant(low: Array, high: Array) -> Array:
+    return special.expit(high) * special.expit(-low) * _falling(high - low)
+
+
 LINKS = {
-    "sigmoid": Link(
-        special.expit,
-        _sigmoid_slope,
-        lambda low, high: special.expit(high) * special.expit(-low) * _falling(high - low),
-    ),
+    "sigmoid": Link(special.expit, _sigmoid_slope, _sigmoid_secant),
     "sigmoid_of_double": Link(
         lambda margin: special.expit(2.0 * margin),
         lambda margin: 2.0 * _sigmoid_slope(2.0 * margin),
-        lambda low, high: 2.0 * special.expit(2.0 * high) * special.expit(-2.0 * low) * _falling(2.0 * (high - low)),
+        lambda low, high: 2.0 * _sigmoid_secant(2.0 * low, 2.0 * high),
     ),
     "exp": Link(np.exp, np.exp, lambda low, high: np.exp(high) * _falling(high - low)),
     "tanh": Link(
         np.tanh,
-        lambda margin: 1.0 / np.cosh(np.clip(margin, -350.0, 350.0)) ** 2,
-        lambda low, high: _tangent(high - low) * (1.0 - np.tanh(low) * np.tanh(high)),
+        lambda margin: 4.0 * _sigmoid_slope(2.0 * margin),  # tanh(m) = 2 sigmoid(2m) - 1
+        lambda low, high: 4.0 * _sigmoid_secant(2.0 * low, 2.0 * high),
     ),
     "isolation": Link(
         lambda margin: -np.exp2(-margin),
