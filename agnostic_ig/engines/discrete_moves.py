@@ -17,7 +17,7 @@ __all__ = ["MAX_ENUMERATED", "TIE_DRAWS", "HalfMoves", "credit_tie", "displaceme
 MAX_ENUMERATED = 12  # tied players whose 2**k states are enumerated; beyond, permutations
 # Pairs of antithetic permutations spent on one tie of more than MAX_ENUMERATED players.
 TIE_DRAWS = {"fast": 128, "standard": 1024, "thorough": 8192}
-DRAWN_TOGETHER = 64
+FEWEST_SQUARES = 16
 MAX_STATES = 1 << 21  # numbers of states held at once
 
 Values = Callable[[np.ndarray], np.ndarray]
@@ -128,34 +128,40 @@ class _Tie:
         return np.einsum("ks,nso->nko", _shapley_weights(k), values)
 
     def drawn(self, seeds: np.ndarray, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
-        """Means over antithetic orders until `tol` or TIE_DRAWS, and their variances (n, k, n_outputs)."""
+        """Means over squares of orders until `tol` or TIE_DRAWS, and their variances (n, k, n_outputs)."""
         shape = (*self.players.shape, len(self.outputs))
-        total, squares, n_draws = np.zeros(shape), np.zeros(shape), np.zeros((len(seeds), 1, 1))
+        total, squares, n_drawn = np.zeros(shape), np.zeros(shape), np.zeros((len(seeds), 1, 1))
         open_rows = np.arange(len(seeds))
-        for first in range(0, TIE_DRAWS[settings.thoroughness], DRAWN_TOGETHER):
+        for number in range(max(FEWEST_SQUARES, TIE_DRAWS[settings.thoroughness] // shape[1])):
             some = replace(self, rows=self.rows[open_rows], players=self.players[open_rows])
-            for number in range(first, first + DRAWN_TOGETHER):
-                gains = some._gains(child_keys(seeds[open_rows], number))
-                total[open_rows] += gains
-                squares[open_rows] += gains**2
-            n_draws[open_rows] += DRAWN_TOGETHER
-            mean = total / n_draws
-            variance = np.maximum(squares / n_draws - mean**2, 0.0) / (n_draws - 1.0)
+            gains = some._square_of_orders(child_keys(seeds[open_rows], number))
+            total[open_rows] += gains
+            squares[open_rows] += gains**2
+            n_drawn[open_rows] += 1.0
+            if number + 1 < FEWEST_SQUARES:
+                continue
+            mean = total / n_drawn
+            variance = np.maximum(squares / n_drawn - mean**2, 0.0) / (n_drawn - 1.0)
             noisy = np.sqrt(variance).sum(axis=1) > settings.tol * np.abs(mean).sum(axis=1)
             open_rows = np.flatnonzero(noisy.any(axis=1))
             if open_rows.size == 0:
                 break
         return mean, variance
 
-    def _gains(self, seeds: np.ndarray) -> np.ndarray:
-        """Marginal effects (n, k, n_outputs) in one order a pair and in its reverse, averaged."""
+    def _square_of_orders(self, seeds: np.ndarray) -> np.ndarray:
+        """Marginal effects (n, k, n_outputs), averaged over all rotations of one order a pair and their reverses.
+
+        Every player stands once at every place: what depends on how many have moved before does not vary.
+        """
         k = self.players.shape[1]
-        rank = uniform(child_keys(seeds[:, None], np.arange(k)[None, :])).argsort(axis=1).argsort(axis=1)
-        both = []
-        for ranks in (rank, k - 1 - rank):
-            values = self.values(ranks[:, None, :] < np.arange(k + 1)[None, :, None])
-            both.append(np.take_along_axis(np.diff(values, axis=1), ranks[:, :, None], axis=1))
-        return (both[0] + both[1]) / 2.0
+        order = uniform(child_keys(seeds[:, None], np.arange(k)[None, :])).argsort(axis=1).argsort(axis=1)
+        total = np.zeros((*self.players.shape, len(self.outputs)))
+        for turn in range(k):
+            rank = (order + turn) % k
+            for ranks in (rank, k - 1 - rank):
+                values = self.values(ranks[:, None, :] < np.arange(k + 1)[None, :, None])
+                total += np.take_along_axis(np.diff(values, axis=1), ranks[:, :, None], axis=1)
+        return total / (2 * k)
 
 
 @functools.cache
