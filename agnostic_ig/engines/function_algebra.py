@@ -7,7 +7,7 @@ import numpy as np
 
 from agnostic_ig.engines.smooth_function import MeanGradients, SmoothFunction
 
-__all__ = ["Affine", "Composed", "Joined", "OfColumns", "compose", "join"]
+__all__ = ["Affine", "Composed", "Joined", "OfColumns", "compose", "join", "of_columns"]
 
 
 class Affine(SmoothFunction):
@@ -44,6 +44,10 @@ class Composed(SmoothFunction):
     @property
     def is_affine(self) -> bool:
         return self.outer.is_affine and self.inner.is_affine
+
+    @property
+    def is_smooth(self) -> bool:
+        return self.outer.is_smooth and self.inner.is_smooth
 
     @property
     def is_additive(self) -> bool:
@@ -89,6 +93,10 @@ class Joined(SmoothFunction):
         return all(function.is_affine for function in self.functions)
 
     @property
+    def is_smooth(self) -> bool:
+        return all(function.is_smooth for function in self.functions)
+
+    @property
     def is_additive(self) -> bool:
         return all(function.is_additive for function in self.functions)
 
@@ -126,6 +134,10 @@ class OfColumns(SmoothFunction):
         return self.function.is_affine
 
     @property
+    def is_smooth(self) -> bool:
+        return self.function.is_smooth
+
+    @property
     def is_additive(self) -> bool:
         return self.function.is_additive
 
@@ -148,6 +160,15 @@ class OfColumns(SmoothFunction):
         wide = np.zeros((len(gradients), width, gradients.shape[2]))
         np.add.at(wide, (slice(None), self.columns), gradients)
         return wide
+
+
+def of_columns(function: SmoothFunction, columns: np.ndarray, width: int) -> SmoothFunction:
+    """A function of some of `width` columns, as a function of all of them."""
+    if isinstance(function, Affine):
+        coef = np.zeros((width, function.n_outputs))
+        np.add.at(coef, columns, function.coef)
+        return Affine(coef, function.intercept)
+    return OfColumns(function, columns)
 
 
 def compose(outer: SmoothFunction, inner: SmoothFunction) -> SmoothFunction:

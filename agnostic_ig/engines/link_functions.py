@@ -36,6 +36,15 @@ def _sigmoid_secant(low: Array, high: Array) -> Array:
     return special.expit(high) * special.expit(-low) * _falling(high - low)
 
 
+SMALLEST_SHARE = 1e-12
+
+
+def _log_secant(low: Array, move: Array) -> Array:
+    """(log(low + M) - log(low)) / M."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(move == 0.0, 1.0 / low, np.log1p(move / low) / move)
+
+
 LINKS = {
     "sigmoid": Link(special.expit, _sigmoid_slope, _sigmoid_secant),
     "sigmoid_of_double": Link(
@@ -44,6 +53,12 @@ LINKS = {
         lambda low, high: 2.0 * _sigmoid_secant(2.0 * low, 2.0 * high),
     ),
     "exp": Link(np.exp, np.exp, lambda low, high: np.exp(high) * _falling(high - low)),
+    # Logarithms of probabilities as scikit-learn takes them where it scales temperatures, away from log(0).
+    "log_of_share": Link(
+        lambda share: np.log(share + SMALLEST_SHARE),
+        lambda share: 1.0 / (share + SMALLEST_SHARE),
+        lambda low, high: _log_secant(low + SMALLEST_SHARE, high - low),
+    ),
     "tanh": Link(
         np.tanh,
         lambda margin: 4.0 * _sigmoid_slope(2.0 * margin),  # tanh(m) = 2 sigmoid(2m) - 1

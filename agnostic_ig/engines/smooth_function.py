@@ -37,11 +37,14 @@ class SmoothFunction:
         Whether every output is a sum of functions of single columns: then ties need no enumeration.
     is_affine : bool
         Whether the gradient is the same everywhere: then a straight path stays straight.
+    is_smooth : bool
+        Whether it has gradients; those without serve behind trees only.
     """
 
     n_outputs: int
     is_additive: bool = False
     is_affine: bool = False
+    is_smooth: bool = True
 
     def values(self, rows: np.ndarray) -> np.ndarray:
         """(n, n_outputs) at rows (n, n_features)."""

@@ -145,6 +145,10 @@ class TreeEngine:
         credits = np.ascontiguousarray(credits[:, :-1].transpose(2, 1, 0))
         return credits if of_ties is None else credits + of_ties
 
+    def path_columns(self, block: PairBlock, discrete: np.ndarray) -> np.ndarray:
+        """Ends of every pair's path as the kernels take them one by one, (n_pairs, n_features) of COLUMN."""
+        return self._ends(block, discrete).columns()
+
     def _ends(self, block: PairBlock, discrete: np.ndarray) -> PathEnds:
         at_half = discrete.copy()
         at_half[self.categorical] = True

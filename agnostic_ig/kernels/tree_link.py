@@ -16,7 +16,7 @@ from agnostic_ig.kernels.shapley import shapley_of_states
 from agnostic_ig.kernels.tie_sampling import sample_tie
 from agnostic_ig.kernels.tree_nodes import add_margins, crossing_alpha, goes_left, order_by_alpha
 
-__all__ = ["MAX_ENUMERATED", "linked_credits"]
+__all__ = ["MAX_ENUMERATED", "TERM", "Terms", "linked_credits", "note_terms"]
 
 MAX_ENUMERATED = 12  # tied players whose 2**k states are enumerated; beyond, permutations
 
@@ -125,6 +125,15 @@ def _visit_leaves(trees, player_of, columns, terms):
             path[length]["alpha"], path[length]["player"], path[length]["side"] = alpha, player, _CLOSED
             length += _ONE
             place, high = near, alpha
+
+
+@kernel
+def note_terms(trees, player_of, pairs, terms, ends):
+    """Note the leaves of all pairs (n_pairs, n_features), one pair after the other; ends[p]: terms up to pair p."""
+    terms.count[0] = terms.count[1] = 0
+    for p in range(pairs.shape[0]):
+        _visit_leaves(trees, player_of, pairs[p], terms)
+        ends[p] = terms.count[0]
 
 
 @kernel
