@@ -87,7 +87,8 @@ class Case:
     """A model of one family: how to fit it, and what should answer.
 
     `label` names the target that it learns, `missing` says that it is fitted on data with NaN, `categories` that it
-    treats columns of the data as categories, `single` that it answers in float32.
+    treats columns of the data as categories, `single` that it answers in float32, `stepped` that nothing in it moves
+    between jumps.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Case:
     target: Any = None
     categories: bool = False
     single: bool = False
+    stepped: bool = True
 
     @property
     def X(self) -> np.ndarray:
@@ -108,7 +110,7 @@ class Case:
 
     def model(self) -> Any:
         """The fitted model, fitted once."""
-        return _fitted(self.name)
+        return _fitted(self)
 
 
 LABELS = {
@@ -121,6 +123,7 @@ LABELS = {
     "two labels": lambda: np.column_stack([three_classes(), np.where(data()[1], "yes", "no")]),
     "two flags": lambda: np.column_stack([data()[1], data()[0][:, 3] > 1]).astype(int),
     "three codes": lambda: np.unique(three_classes(), return_inverse=True)[1],
+    "some unknown": lambda: np.where(np.arange(300) % 3 == 0, -1, data()[1]),
     "rare": lambda: np.where(np.arange(300) < 3, "rare", three_classes()),
 }
 
@@ -435,10 +438,10 @@ SMOOTH = [
     Case("SVC, margin", lambda: SVC(gamma=0.3), response_method="decision_function", engine="numeric"),
 ]
 
+
 BY_NAME = {case.name: case for case in [*TREES, *SMOOTH]}
 
 
 @functools.cache
-def _fitted(name: str) -> Any:
-    case = BY_NAME[name]
+def _fitted(case: Case) -> Any:
     return case.make().fit(case.X, LABELS[case.label]())

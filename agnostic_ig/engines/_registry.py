@@ -24,6 +24,7 @@ READERS = {
     "sklearn.HistGradientBoostingRegressor": "readers.sklearn_histogram",
     "sklearn.IsolationForest": "readers.sklearn_isolation",
     "sklearn.AdaBoostClassifier": "readers.sklearn_adaboost",
+    "sklearn.AdaBoostRegressor": "readers.sklearn_adaboost",
     "sklearn.BaggingClassifier": "readers.sklearn_bagging",
     "sklearn.BaggingRegressor": "readers.sklearn_bagging",
     "sklearn.BaseSearchCV": "readers.sklearn_wrappers",
@@ -37,6 +38,8 @@ READERS = {
     "sklearn.CalibratedClassifierCV": "readers.sklearn_calibrated",
     "sklearn.OneVsRestClassifier": "readers.sklearn_multiclass",
     "sklearn.OneVsOneClassifier": "readers.sklearn_multiclass",
+    "sklearn.OutputCodeClassifier": "readers.sklearn_multiclass",
+    "sklearn.RFE": "readers.sklearn_wrappers",
     "sklearn.MultiOutputClassifier": "readers.sklearn_multioutput",
     "sklearn.MultiOutputRegressor": "readers.sklearn_multioutput",
     "sklearn.RegressorChain": "readers.sklearn_multioutput",
@@ -61,9 +64,7 @@ READERS = {
 }
 
 # the same name -> why such a model can have no exact engine
-REFUSED = {
-    "sklearn.AdaBoostRegressor": "AdaBoostRegressor answers with the weighted median of its members, which is no sum",
-}
+REFUSED: dict[str, str] = {}
 
 
 def read_model(model: Any, response: Any) -> Any:

@@ -19,7 +19,7 @@ from agnostic_ig.engines.smooth import SmoothEngine
 from agnostic_ig.engines.smooth_function import SmoothFunction
 from agnostic_ig.engines.tree_ensemble import TreeEngine
 
-__all__ = ["CompositeEngine", "SumEngine", "combine"]
+__all__ = ["CompositeEngine", "SumEngine", "combine", "constant", "in_columns_of"]
 
 PAIRS_PER_BATCH = {False: 256, True: 32}  # by whether there are smooth parts
 MAX_BATCH_VALUES = 4_000_000
@@ -130,27 +130,57 @@ def combine(outer: SmoothFunction | None, engines: Sequence[Any], family: str) -
     Parameters
     ----------
     outer : SmoothFunction
-        May lack gradients (`is_smooth` is False) where all parts are trees.
+        May take steps (`is_smooth` is False) where all parts are trees.
     engines : sequence of TreeEngine, SmoothEngine, SumEngine or CompositeEngine
 
     Raises
     ------
     Unsupported
-        If a function without gradients meets a smooth part.
+        If a function that takes steps meets a smooth part.
     """
     parts = [_taken_apart(engine) for engine in engines]
     trees = [tree for part in parts for tree in part.trees]
     smooth = [function for part in parts for function in part.smooth]
     formula = _inner(parts, sum(len(tree.start) for tree in trees))
-    formula = formula if outer is None else compose(outer, formula)
-    if smooth and not formula.is_smooth:
-        raise Unsupported(f"{family} takes steps between smooth parts")
+    if outer is not None:
+        if smooth and not outer.is_smooth:
+            raise Unsupported(f"{family} takes steps between smooth parts")
+        formula = compose(outer, formula)
     if not trees:
         return SmoothEngine(compose(formula, join(smooth)), family)
     kind, why = (SumEngine, "a weighted sum of parts with exact engines")
     if not formula.is_affine:
         kind, why = CompositeEngine, "parts with exact engines: their jumps, and what is smooth between them"
     return kind(trees, smooth, formula, family, why=why)
+
+
+def constant(values: np.ndarray, family: str) -> Any:
+    """A part that always answers with `values` (n_outputs,)."""
+    return _Parts([], [], Affine(np.zeros((0, len(values))), values), family)
+
+
+def in_columns_of(engine: Any, columns: np.ndarray, n_columns: int) -> Any:
+    """The engine of a part that sees only some columns, in the columns of the whole."""
+    columns = np.asarray(columns)
+    if np.array_equal(columns, np.arange(n_columns)):
+        return engine
+    if isinstance(engine, TreeEngine):
+        return _trees_in_columns(engine, columns)
+    parts = _taken_apart(engine)
+    trees = [_trees_in_columns(tree, columns) for tree in parts.trees]
+    smooth = [of_columns(function, columns, n_columns) for function in parts.smooth]
+    if not trees:
+        return SmoothEngine(compose(parts.formula, join(smooth)), engine.family)
+    kind = SumEngine if parts.formula.is_affine else CompositeEngine
+    return kind(trees, smooth, parts.formula, engine.family, why=engine.why)
+
+
+def _trees_in_columns(engine: TreeEngine, columns: np.ndarray) -> TreeEngine:
+    if engine.encoding is not None:
+        raise Unsupported(f"{engine.family} sees some columns only, and codes of its own in them")
+    nodes = engine.trees.nodes.copy()
+    nodes["feature"] = np.append(columns, -1)[nodes["feature"]]  # a leaf's -1 stays what it is
+    return replace(engine, trees=engine.trees._replace(nodes=nodes))
 
 
 def _inner(parts: Sequence[_Parts], n_margins: int) -> SmoothFunction:

@@ -38,7 +38,7 @@ class SmoothFunction:
     is_affine : bool
         Whether the gradient is the same everywhere: then a straight path stays straight.
     is_smooth : bool
-        Whether it has gradients; those without serve behind trees only.
+        Whether its gradient is all there is to know of its change; functions that take steps serve behind trees only.
     """
 
     n_outputs: int

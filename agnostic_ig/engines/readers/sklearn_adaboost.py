@@ -5,16 +5,21 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._contract import Unsupported
+from agnostic_ig.engines.composite import combine
+from agnostic_ig.engines.readers.parts import read_parts
 from agnostic_ig.engines.readers.sklearn_forest import ROUTING, cart_table
 from agnostic_ig.engines.response import Response
+from agnostic_ig.engines.step_functions import weighted_median
 from agnostic_ig.engines.tree_ensemble import TreeEngine
 from agnostic_ig.engines.tree_tables import TreeTable, join_trees
 
 __all__ = ["read"]
 
 
-def read(model: Any, response: Response) -> TreeEngine:
-    """Engine of the weighted votes, which are constant in every leaf."""
+def read(model: Any, response: Response) -> Any:
+    """Engine of the weighted votes, which are constant in every leaf, or of a regressor's weighted median."""
+    if response.kind == "regressor":
+        return _read_regressor(model, response)
     _check(model, response)
     n_classes = len(model.classes_)
     # With two classes there is one margin, whose half goes to each of them; with more, 1 / (n_classes - 1) of each.
@@ -24,6 +29,12 @@ def read(model: Any, response: Response) -> TreeEngine:
     tables = [_votes(model, tree, share) for tree, share in zip(model.estimators_, shares, strict=True)]
     trees = join_trees(tables, routing=ROUTING)
     return TreeEngine(trees, np.zeros(trees.value.shape[1]), links[response.name], ROUTING, type(model).__name__)
+
+
+def _read_regressor(model: Any, response: Response) -> Any:
+    """Engine of the weighted median of all members."""
+    weights = np.asarray(model.estimator_weights_[: len(model.estimators_)])
+    return combine(weighted_median(weights), read_parts(model.estimators_, response.name), type(model).__name__)
 
 
 def _check(model: Any, response: Response) -> None:

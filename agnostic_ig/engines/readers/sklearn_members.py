@@ -13,7 +13,7 @@ from agnostic_ig.engines.tree_ensemble import TreeEngine
 from agnostic_ig.engines.tree_tables import TreeTable
 from agnostic_ig.kernels.tree_nodes import MISSING_LEFT
 
-__all__ = ["in_columns", "in_outputs", "read_member", "tables_of"]
+__all__ = ["in_columns", "in_outputs", "is_sum_of_trees", "read_member", "tables_of"]
 
 
 def read_member(member: Any, name: str) -> TreeEngine:
@@ -22,9 +22,14 @@ def read_member(member: Any, name: str) -> TreeEngine:
     if not hasattr(member, name):
         raise Unsupported(f"{kind} has no {name}")
     engine = read_model(member, resolve_response("the ensemble", member, name))
-    if not isinstance(engine, TreeEngine) or engine.link != "identity" or engine.encoding is not None:
+    if not is_sum_of_trees(engine):
         raise Unsupported(f"{name} of {kind} is no sum of trees that split on numbers")
     return engine
+
+
+def is_sum_of_trees(engine: Any) -> bool:
+    """Whether an engine is a plain sum of trees of numbers, whose tables can stand beside others."""
+    return isinstance(engine, TreeEngine) and engine.link == "identity" and engine.encoding is None and not engine.shift
 
 
 def tables_of(engine: TreeEngine) -> list[TreeTable]:

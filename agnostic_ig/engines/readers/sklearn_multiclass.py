@@ -1,16 +1,17 @@
 """Reader of scikit-learn's models of one part a class or a pair of classes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from agnostic_ig.engines._contract import Unsupported
-from agnostic_ig.engines.composite import combine
+from agnostic_ig.engines.composite import combine, constant
 from agnostic_ig.engines.function_algebra import Affine
 from agnostic_ig.engines.link_functions import Normalised, two_sided
-from agnostic_ig.engines.readers.parts import read_part, read_parts
+from agnostic_ig.engines.readers.parts import read_part
 from agnostic_ig.engines.response import Response
-from agnostic_ig.engines.step_functions import Stepwise
+from agnostic_ig.engines.step_functions import DECIMALS, Stepwise
 
 __all__ = ["read"]
 
@@ -25,12 +26,12 @@ def read(model: Any, response: Response) -> Any:
 
 
 def _rest_margins(model: Any, family: str) -> Any:
-    return combine(None, read_parts(model.estimators_, "decision_function"), family)
+    return combine(None, [_read(part, "decision_function") for part in model.estimators_], family)
 
 
 def _rest_shares(model: Any, family: str) -> Any:
     """The second probability of every part; shares of them where classes exclude each other."""
-    engines = read_parts(model.estimators_, "predict_proba")
+    engines = [_read(part, "predict_proba") for part in model.estimators_]
     n = len(engines)
     second = Affine(np.kron(np.eye(n), [[0.0], [1.0]]), 0.0)
     parts = combine(second, engines, family)
@@ -43,23 +44,49 @@ def _pair_votes(model: Any, family: str) -> Any:
     """Votes and confidences of all pairs of classes, as scikit-learn joins them."""
     from sklearn.utils.multiclass import _ovr_decision_function
 
-    parts = model.estimators_
-    by_margin = hasattr(parts[0], "decision_function")
-    engines = [read_part(part, "decision_function", "predict_proba") for part in parts]
-    if not by_margin:
-        second = Affine(np.array([[0.0], [1.0]]), 0.0)
-        engines = [combine(second, [engine], engine.family) for engine in engines]
-    n_classes, border = len(model.classes_), 0.0 if by_margin else 0.5
+    n_classes, border = len(model.classes_), 0.0 if hasattr(model.estimators_[0], "decision_function") else 0.5
 
     def join_votes(confidences: np.ndarray) -> np.ndarray:
-        decided = _ovr_decision_function((confidences > border).astype(int), confidences, n_classes)
+        won = confidences.round(DECIMALS) > border
+        decided = _ovr_decision_function(won.astype(int), confidences, n_classes)
         return decided[:, 1:] if n_classes == 2 else decided
 
-    return combine(Stepwise(join_votes, 1 if n_classes == 2 else n_classes), engines, family)
+    confidences = _confidences(model.estimators_)
+    return combine(Stepwise(join_votes, 1 if n_classes == 2 else n_classes), confidences, family)
+
+
+def _nearest_code(model: Any, family: str) -> Any:
+    """The class whose code is nearest to what all parts say."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    def indicate(confidences: np.ndarray) -> np.ndarray:
+        nearest = pairwise_distances_argmin(confidences.round(DECIMALS), model.code_book_)
+        return np.eye(len(model.classes_))[nearest]
+
+    return combine(Stepwise(indicate, len(model.classes_)), _confidences(model.estimators_), family)
+
+
+def _confidences(parts: Sequence[Any]) -> list[Any]:
+    """Engines of what scikit-learn takes of two-class parts: their margin, or their second probability."""
+    second = Affine(np.array([[0.0], [1.0]]), 0.0)
+    engines = []
+    for part in parts:
+        engine = _read(part, "decision_function", "predict_proba")
+        engines.append(engine if hasattr(part, "decision_function") else combine(second, [engine], engine.family))
+    return engines
+
+
+def _read(part: Any, *names: str) -> Any:
+    """Engine of a part; where a class was in all of the training rows or in none, the part is a constant."""
+    if type(part).__name__ != "_ConstantPredictor":
+        return read_part(part, *names)
+    answer = np.ravel(getattr(part, names[0])(np.zeros((1, 1)))).astype(np.float64)
+    return constant(answer, type(part).__name__)
 
 
 KINDS = {
     ("OneVsRestClassifier", "decision_function"): _rest_margins,
     ("OneVsRestClassifier", "predict_proba"): _rest_shares,
     ("OneVsOneClassifier", "decision_function"): _pair_votes,
+    ("OutputCodeClassifier", "predict"): _nearest_code,
 }

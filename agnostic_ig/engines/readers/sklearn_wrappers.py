@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import numpy as np
+
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines._registry import nearest, read_model
+from agnostic_ig.engines.composite import in_columns_of
 from agnostic_ig.engines.response import Response, resolve_response
 
 __all__ = ["read"]
@@ -13,6 +16,7 @@ INNER = {
     "sklearn.BaseSearchCV": ("best_estimator_", None),
     "sklearn.FrozenEstimator": ("estimator", None),
     "sklearn.SelfTrainingClassifier": ("estimator_", None),
+    "sklearn.RFE": ("estimator_", None),
     "sklearn.BaseThresholdClassifier": ("estimator_", ("predict_proba", "decision_function")),
 }
 
@@ -25,5 +29,7 @@ def read(model: Any, response: Response) -> Any:
         raise Unsupported(f"{response.name} of {family} is a step function of its score")
     inner = getattr(model, attribute)
     engine = read_model(inner, resolve_response("the wrapper", inner, response.name))
+    if hasattr(model, "support_"):  # it selects columns first
+        engine = in_columns_of(engine, np.flatnonzero(model.support_), len(model.support_))
     engine.family = f"{family} of {engine.family}"
     return engine
