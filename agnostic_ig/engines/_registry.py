@@ -8,6 +8,17 @@ from agnostic_ig.engines._contract import Unsupported
 
 __all__ = ["READERS", "nearest", "read_model"]
 
+LINEAR = (
+    *("LinearRegression", "Ridge", "RidgeCV", "BayesianRidge", "ARDRegression", "HuberRegressor", "TheilSenRegressor"),
+    *("Lasso", "LassoCV", "ElasticNet", "ElasticNetCV", "Lars", "LarsCV", "LassoLars", "LassoLarsCV", "LassoLarsIC"),
+    *("MultiTaskLasso", "MultiTaskLassoCV", "MultiTaskElasticNet", "MultiTaskElasticNetCV", "QuantileRegressor"),
+    *("OrthogonalMatchingPursuit", "OrthogonalMatchingPursuitCV", "LinearSVR", "SGDRegressor"),
+    *("PassiveAggressiveRegressor", "PoissonRegressor", "GammaRegressor", "TweedieRegressor"),
+    *("PLSRegression", "PLSCanonical", "CCA", "SGDOneClassSVM", "LinearSVC", "Perceptron", "SGDClassifier"),
+    *("LogisticRegression", "LogisticRegressionCV", "RidgeClassifier", "RidgeClassifierCV"),
+    *("PassiveAggressiveClassifier", "LinearDiscriminantAnalysis"),
+)
+
 # top-level package and class name -> module in agnostic_ig.engines whose `read(model, response)` builds the engine
 READERS = {
     "sklearn.DecisionTreeClassifier": "readers.sklearn_forest",
@@ -45,8 +56,19 @@ READERS = {
     "sklearn.RegressorChain": "readers.sklearn_multioutput",
     "sklearn.ClassifierChain": "readers.sklearn_multioutput",
     "sklearn.TransformedTargetRegressor": "readers.sklearn_target",
-    "sklearn.LinearRegression": "readers.sklearn_linear",
-    "sklearn.LogisticRegression": "readers.sklearn_linear",
+    **{f"sklearn.{name}": "readers.sklearn_linear" for name in LINEAR},
+    "sklearn.RANSACRegressor": "readers.sklearn_ransac",
+    "sklearn.GaussianNB": "readers.sklearn_gaussian",
+    "sklearn.QuadraticDiscriminantAnalysis": "readers.sklearn_gaussian",
+    "sklearn.NearestCentroid": "readers.sklearn_gaussian",
+    "sklearn.EllipticEnvelope": "readers.sklearn_gaussian",
+    "sklearn.MultinomialNB": "readers.sklearn_bayes",
+    "sklearn.ComplementNB": "readers.sklearn_bayes",
+    "sklearn.BernoulliNB": "readers.sklearn_bayes",
+    "sklearn.CategoricalNB": "readers.sklearn_bayes",
+    "sklearn.DummyClassifier": "readers.sklearn_constant",
+    "sklearn.DummyRegressor": "readers.sklearn_constant",
+    "sklearn.IsotonicRegression": "readers.sklearn_isotonic",
     "xgboost.XGBClassifier": "readers.xgboost_trees",
     "xgboost.XGBRegressor": "readers.xgboost_trees",
     "xgboost.XGBRanker": "readers.xgboost_trees",

@@ -11,6 +11,7 @@ from agnostic_ig.parallel import batches
 
 __all__ = ["HalfMoves", "credit_tie", "displacements", "moves_at_half", "sum_by_player"]
 
+FEW = 8  # tied players up to which enumerating costs no more than a closed form behind a link
 MAX_STATES = 1 << 21  # numbers of states held at once
 
 
@@ -55,8 +56,8 @@ def credit_tie(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Shapley values (n_pairs, n_players, n_outputs) of what moves at one half, and their variance if any was drawn.
 
-    A sum of functions of single columns needs every player's own effect only. Otherwise up to MAX_ENUMERATED players
-    are enumerated, and beyond, orders are drawn, each with its reverse.
+    A sum of functions of single columns, also behind links that say how, needs every player's own effect only.
+    Otherwise up to MAX_ENUMERATED players are enumerated, and beyond, orders are drawn, each with its reverse.
     """
     credits = np.zeros((len(block), columns.n_players, len(outputs)))
     players = np.zeros((len(block), columns.n_players), dtype=bool)
@@ -66,8 +67,9 @@ def credit_tie(
     for k in np.unique(n_tied[n_tied > 0]):
         rows = np.flatnonzero(n_tied == k)
         game = _Tie(function, half, columns, outputs, rows, np.nonzero(players[rows])[1].reshape(-1, k))
-        if function.is_additive:
-            share = singles(game)
+        closed = game.closed_form() if function.is_additive or k > FEW else None
+        if closed is not None:
+            share = closed
         elif k <= MAX_ENUMERATED:
             share = enumerate_all(game)
         else:
@@ -114,3 +116,12 @@ class _Tie:
             answers = self.function.values(states.reshape(-1, states.shape[2]))[:, self.outputs]
             results[part] = answers.reshape(len(rows), n_states, -1)
         return results
+
+    def closed_form(self) -> np.ndarray | None:
+        """Shapley values (n, k, n_outputs), if the function knows them from the effects of single players."""
+        values = self.function.tie_values(self._effects_of)
+        return None if values is None else values[:, :, self.outputs]
+
+    def _effects_of(self, function: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Values of a function (n, n_outputs) before, and every player's own effect on them (n, k, n_outputs)."""
+        return singles(replace(self, function=function, outputs=np.arange(function.n_outputs)))

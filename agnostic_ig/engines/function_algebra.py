@@ -1,13 +1,14 @@
-"""Smooth functions made of smooth functions: affine maps, one after the other, side by side, of some columns."""
+"""Smooth functions made of smooth functions: constants, affine maps, one after the other, side by side."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from agnostic_ig.engines.smooth_function import MeanGradients, SmoothFunction
+from agnostic_ig.engines.discrete_moves import displacements
+from agnostic_ig.engines.smooth_function import Effects, MeanGradients, SmoothFunction, integrate_paths
 
-__all__ = ["Affine", "Composed", "Joined", "OfColumns", "compose", "join", "of_columns"]
+__all__ = ["Affine", "Composed", "Constant", "Joined", "OfColumns", "compose", "join", "of_columns"]
 
 
 class Affine(SmoothFunction):
@@ -15,6 +16,7 @@ class Affine(SmoothFunction):
 
     is_additive = True
     is_affine = True
+    is_quadratic = True
 
     def __init__(self, coef: np.ndarray, intercept: np.ndarray) -> None:
         self.coef = np.asarray(coef, dtype=np.float64)
@@ -31,10 +33,32 @@ class Affine(SmoothFunction):
         return self.gradients(starts), None
 
 
+class Constant(SmoothFunction):
+    """The same outputs (n_outputs,) for every row."""
+
+    is_additive = True
+    is_affine = True
+    is_quadratic = True
+
+    def __init__(self, outputs: np.ndarray) -> None:
+        self.outputs = np.asarray(outputs, dtype=np.float64)
+        self.n_outputs = len(self.outputs)
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        return np.tile(self.outputs, (len(rows), 1))
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        return np.zeros((*rows.shape, self.n_outputs))
+
+    def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
+        return self.gradients(starts), None
+
+
 class Composed(SmoothFunction):
     """outer(inner(rows)).
 
     Behind an affine map the path stays straight, so that the mean gradient is the map times the outer function's own.
+    Behind a quadratic one it is a parabola, whose gradient needs the mean of the outer function's, and its moment.
     """
 
     def __init__(self, outer: SmoothFunction, inner: SmoothFunction) -> None:
@@ -53,6 +77,10 @@ class Composed(SmoothFunction):
     def is_additive(self) -> bool:
         return self.outer.is_affine and self.inner.is_additive
 
+    @property
+    def is_quadratic(self) -> bool:
+        return (self.outer.is_quadratic and self.inner.is_affine) or (self.outer.is_affine and self.inner.is_quadratic)
+
     def values(self, rows: np.ndarray) -> np.ndarray:
         return self.outer.values(self.inner.values(rows))
 
@@ -69,13 +97,42 @@ class Composed(SmoothFunction):
     def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
         if self.inner.is_affine:
             means, error = self.outer.mean_gradients(self.inner.values(starts), self.inner.values(ends))
-            coef = self.inner.gradients(starts)
-            return coef @ means, None if error is None else np.abs(coef) @ error
+            coef = self.inner.gradients(starts[:1])
+            return _through(coef, means), None if error is None else _through(np.abs(coef), error)
         if self.outer.is_affine:
             means, error = self.inner.mean_gradients(starts, ends)
-            coef = self.outer.gradients(self.inner.values(starts))
+            coef = self.outer.gradients(self.inner.values(starts[:1]))
             return means @ coef, None if error is None else error @ np.abs(coef)
+        if self.inner.is_quadratic:
+            return self._behind_parabola(starts, ends)
         return super().mean_gradients(starts, ends)
+
+    def _behind_parabola(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
+        """The inner gradients change linearly, so that the outer ones are needed times 1 - alpha, and times alpha."""
+        moves = displacements(starts, ends)[:, None, :]
+        start, first, last = self.inner.values(starts), self.inner.gradients(starts), self.inner.gradients(ends)
+        slope, bend = (moves @ first)[:, 0], (moves @ (last - first))[:, 0] / 2.0
+
+        def slopes(path: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+            a = alpha[:, :, None]
+            margins = start[path][:, None] + a * (slope[path][:, None] + a * bend[path][:, None])
+            outer = self.outer.gradients(margins.reshape(-1, margins.shape[2]))
+            outer = outer.reshape(*alpha.shape, *outer.shape[1:])
+            return np.concatenate([(1.0 - a)[..., None] * outer, a[..., None] * outer], axis=2)
+
+        means, error = integrate_paths(slopes, np.zeros((len(starts), 2 * start.shape[1])), self.n_outputs)
+        inner = np.concatenate([first, last], axis=2)
+        return inner @ means, None if error is None else np.abs(inner) @ error
+
+    def tie_values(self, effects_of: Effects) -> np.ndarray | None:
+        if self.inner.is_additive:
+            return self.outer.tie_of_sums(*effects_of(self.inner))
+        values = self.inner.tie_values(effects_of) if self.outer.is_affine else None
+        return None if values is None else self.outer.tie_of_sums(np.zeros_like(values[:, 0]), values)
+
+    def tie_of_sums(self, before: np.ndarray, effects: np.ndarray) -> np.ndarray | None:
+        values = self.inner.tie_of_sums(before, effects) if self.outer.is_affine else None
+        return None if values is None else self.outer.tie_of_sums(np.zeros_like(values[:, 0]), values)
 
     def with_black_box(self, black_box: Any) -> "Composed":
         return Composed(self.outer, self.inner.with_black_box(black_box))
@@ -100,6 +157,10 @@ class Joined(SmoothFunction):
     def is_additive(self) -> bool:
         return all(function.is_additive for function in self.functions)
 
+    @property
+    def is_quadratic(self) -> bool:
+        return all(function.is_quadratic for function in self.functions)
+
     def values(self, rows: np.ndarray) -> np.ndarray:
         return np.concatenate([function.values(rows) for function in self.functions], axis=1)
 
@@ -117,6 +178,10 @@ class Joined(SmoothFunction):
             return means, None
         errors = [np.zeros_like(means) if error is None else error for means, error in parts]
         return means, np.concatenate(errors, axis=2)
+
+    def tie_values(self, effects_of: Effects) -> np.ndarray | None:
+        parts = [function.tie_values(effects_of) for function in self.functions]
+        return None if any(part is None for part in parts) else np.concatenate(parts, axis=2)
 
     def with_black_box(self, black_box: Any) -> "Joined":
         return Joined([function.with_black_box(black_box) for function in self.functions])
@@ -141,6 +206,10 @@ class OfColumns(SmoothFunction):
     def is_additive(self) -> bool:
         return self.function.is_additive
 
+    @property
+    def is_quadratic(self) -> bool:
+        return self.function.is_quadratic
+
     def values(self, rows: np.ndarray) -> np.ndarray:
         return self.function.values(rows[:, self.columns])
 
@@ -154,6 +223,9 @@ class OfColumns(SmoothFunction):
         means, error = self.function.mean_gradients(starts[:, self.columns], ends[:, self.columns])
         width = starts.shape[1]
         return self._spread(means, width), None if error is None else self._spread(error, width)
+
+    def tie_values(self, effects_of: Effects) -> np.ndarray | None:
+        return self.function.tie_values(lambda function: effects_of(OfColumns(function, self.columns)))
 
     def _spread(self, gradients: np.ndarray, width: int) -> np.ndarray:
         """The same in all columns, summed where a column is taken more than once."""
@@ -186,3 +258,10 @@ def join(functions: Sequence[SmoothFunction]) -> SmoothFunction:
         coef = np.concatenate([function.coef for function in functions], axis=1)
         return Affine(coef, np.concatenate([function.intercept for function in functions]))
     return Joined(functions)
+
+
+def _through(coef: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """coef (1, d, m), the same for all rows, times means (n, m, k) in one product of matrices."""
+    n, m, k = means.shape
+    product = means.transpose(0, 2, 1).reshape(n * k, m) @ coef[0].T
+    return product.reshape(n, k, -1).transpose(0, 2, 1)

@@ -7,9 +7,10 @@ import numpy as np
 from scipy import special
 
 from agnostic_ig.engines.function_algebra import Affine, compose
+from agnostic_ig.engines.link_ties import shares_of_ties
 from agnostic_ig.engines.smooth_function import MeanGradients, SmoothFunction
 
-__all__ = ["LINKS", "Elementwise", "Link", "Normalised", "Softmax", "two_sided"]
+__all__ = ["LINKS", "Elementwise", "Link", "Normalised", "Softmax", "diagonal", "two_sided"]
 
 Array = np.ndarray
 
@@ -85,10 +86,14 @@ class Elementwise(SmoothFunction):
         return self.link.value(rows)
 
     def gradients(self, rows: Array) -> Array:
-        return _diagonal(self.link.slope(rows))
+        return diagonal(self.link.slope(rows))
 
     def mean_gradients(self, starts: Array, ends: Array) -> MeanGradients:
-        return _diagonal(self.link.secant(np.minimum(starts, ends), np.maximum(starts, ends))), None
+        return diagonal(self.link.secant(np.minimum(starts, ends), np.maximum(starts, ends))), None
+
+    def tie_of_sums(self, before: Array, effects: Array) -> Array:
+        shares = [shares_of_ties(self.name, before[:, m], effects[:, :, m]) for m in range(self.n_outputs)]
+        return np.stack(shares, axis=2)
 
 
 class Softmax(SmoothFunction):
@@ -102,7 +107,11 @@ class Softmax(SmoothFunction):
 
     def gradients(self, rows: Array) -> Array:
         p = self.values(rows)
-        return _diagonal(p) - p[:, :, None] * p[:, None, :]
+        steep = -p[:, :, None] * p[:, None, :]
+        every = np.arange(self.n_outputs)
+        steep[:, every, every] = 0.0
+        steep[:, every, every] = -steep.sum(axis=2)  # p (1 - p) without cancellation where p is nearly 1
+        return steep
 
 
 class Normalised(SmoothFunction):
@@ -127,7 +136,7 @@ def two_sided(function: SmoothFunction) -> SmoothFunction:
     return compose(Affine(np.array([[-1.0, 1.0]]), np.array([1.0, 0.0])), function)
 
 
-def _diagonal(values: Array) -> Array:
+def diagonal(values: Array) -> Array:
     """(n, k, k) with the values (n, k) on the diagonal."""
     wide = np.zeros((*values.shape, values.shape[1]))
     every = np.arange(values.shape[1])

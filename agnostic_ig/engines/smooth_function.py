@@ -1,5 +1,6 @@
 """Functions that bring gradients of their own, and the mean of the gradient along a path."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,10 +9,14 @@ from agnostic_ig.engines.discrete_moves import displacements
 from agnostic_ig.numerics.quadrature import gauss_kronrod
 from agnostic_ig.parallel import batches
 
-__all__ = ["MeanGradients", "SmoothFunction", "integrate_gradients"]
+__all__ = ["Effects", "MeanGradients", "SmoothFunction", "integrate_gradients", "integrate_paths"]
 
 # Means (n, n_features, n_outputs), and what is known of their error beyond rounding: an array alike, or None for none.
 MeanGradients = tuple[np.ndarray, np.ndarray | None]
+# Of paths (m,) at alphas (m, n_nodes): gradients (m, n_nodes, n_features, n_outputs).
+Slopes = Callable[[np.ndarray, np.ndarray], np.ndarray]
+# Of a function at a tie of k players: its values (n, n_outputs) before, and what each changes alone (n, k, n_outputs).
+Effects = Callable[["SmoothFunction"], tuple[np.ndarray, np.ndarray]]
 
 MAX_VALUES = 2_000_000  # numbers of gradients held at once
 # A stretch is done when its two rules agree so far that the better one is right to rounding: for analytic integrands
@@ -39,12 +44,15 @@ class SmoothFunction:
         Whether the gradient is the same everywhere: then a straight path stays straight.
     is_smooth : bool
         Whether its gradient is all there is to know of its change; functions that take steps serve behind trees only.
+    is_quadratic : bool
+        Whether the gradient changes linearly along every straight path.
     """
 
     n_outputs: int
     is_additive: bool = False
     is_affine: bool = False
     is_smooth: bool = True
+    is_quadratic: bool = False
 
     def values(self, rows: np.ndarray) -> np.ndarray:
         """(n, n_outputs) at rows (n, n_features)."""
@@ -65,6 +73,14 @@ class SmoothFunction:
         """Mean of the gradient on the straight paths from starts to ends (n, n_features)."""
         return integrate_gradients(self, starts, ends)
 
+    def tie_values(self, effects_of: "Effects") -> np.ndarray | None:
+        """Shapley values (n, k, n_outputs) of players that move at once; None where no closed form is known."""
+        return effects_of(self)[1] if self.is_additive else None
+
+    def tie_of_sums(self, before: np.ndarray, effects: np.ndarray) -> np.ndarray | None:
+        """The same where the players' effects (n, k, n_features) on the rows before (n, n_features) add up."""
+        return effects @ self.gradients(before) if self.is_affine else None
+
 
 def integrate_gradients(function: SmoothFunction, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
     """Mean gradients by Gauss-Kronrod rules on halves of halves, down to rounding.
@@ -72,8 +88,22 @@ def integrate_gradients(function: SmoothFunction, starts: np.ndarray, ends: np.n
     The paths are cut at the function's own breaks. Between them the integrand is analytic, and the rules converge
     geometrically; where they do not come down to rounding the error says so.
     """
-    sums = _Sums(function, starts, ends)
-    stretches = [_cut(len(starts), function.breaks(starts, ends))]
+    moves = displacements(starts, ends)
+
+    def slopes(path: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        points = starts[path][:, None, :] + alpha[:, :, None] * moves[path][:, None, :]
+        gradients = function.gradients(points.reshape(-1, points.shape[2]))
+        return gradients.reshape(*alpha.shape, *gradients.shape[1:])
+
+    return integrate_paths(slopes, moves, function.n_outputs, function.breaks(starts, ends))
+
+
+def integrate_paths(
+    slopes: Slopes, moves: np.ndarray, n_outputs: int, breaks: tuple[np.ndarray, np.ndarray] | None = None
+) -> MeanGradients:
+    """Mean of the slopes on every path, whose columns move by `moves` (n, n_features)."""
+    sums = _Sums(slopes, moves, n_outputs)
+    stretches = [_cut(len(moves), breaks)]
     while stretches:
         path, low, high, apart = stretches.pop()
         for part in batches(len(path), sums.room):
@@ -96,9 +126,9 @@ def _cut(n: int, breaks: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarr
 class _Sums:
     """Sums over the stretches of every path that are done."""
 
-    def __init__(self, function: SmoothFunction, starts: np.ndarray, ends: np.ndarray) -> None:
-        self.function, self.starts, self.moves = function, starts, displacements(starts, ends)
-        self.means = np.zeros((*starts.shape, function.n_outputs))
+    def __init__(self, slopes: Slopes, moves: np.ndarray, n_outputs: int) -> None:
+        self.slopes, self.moves = slopes, moves
+        self.means = np.zeros((*moves.shape, n_outputs))
         self.error = np.zeros_like(self.means)
         self.sizes = np.zeros_like(self.means)  # of the means, without the signs
         self.room = max(1, MAX_VALUES // (len(gauss_kronrod()[0]) * max(1, self.means[:1].size)))
@@ -127,9 +157,7 @@ class _Sums:
         """What both rules add to the means (n, n_features, n_outputs), and the better one without signs."""
         nodes, weights, weights_of_7 = gauss_kronrod()
         alpha = low[:, None] + (high - low)[:, None] * nodes
-        points = self.starts[path][:, None, :] + alpha[:, :, None] * self.moves[path][:, None, :]
-        slopes = self.function.gradients(points.reshape(-1, points.shape[2]))
-        slopes = slopes.reshape(len(path), len(nodes), *slopes.shape[1:])
+        slopes = self.slopes(path, alpha)
         width = (high - low)[:, None, None]
         each = [(weights, slopes), (weights_of_7, slopes), (weights, np.abs(slopes))]
         return tuple(width * np.einsum("k,pkjo->pjo", w, values) for w, values in each)

@@ -32,12 +32,12 @@ class Game(Protocol):
     def some(self, games: np.ndarray) -> "Game": ...
 
 
-def singles(game: Game) -> np.ndarray:
-    """Every player's own effect (n, k, n_outputs)."""
+def singles(game: Game) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs (n, n_outputs) before anybody has moved, and every player's own effect on them (n, k, n_outputs)."""
     k = game.n_players
     alone = np.concatenate([np.zeros((1, k), dtype=bool), np.eye(k, dtype=bool)])
     values = game.values(np.broadcast_to(alone, (game.n_games, k + 1, k)))
-    return values[:, 1:] - values[:, :1]
+    return values[:, 0], values[:, 1:] - values[:, :1]
 
 
 def enumerate_all(game: Game) -> np.ndarray:
