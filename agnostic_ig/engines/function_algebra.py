@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines.discrete_moves import displacements
-from agnostic_ig.engines.smooth_function import Effects, MeanGradients, SmoothFunction, integrate_paths
+from agnostic_ig.engines.smooth_function import Effects, MeanGradients, SmoothFunction
 
 __all__ = ["Affine", "Composed", "Constant", "Joined", "OfColumns", "compose", "join", "of_columns"]
 
@@ -110,17 +110,9 @@ class Composed(SmoothFunction):
     def _behind_parabola(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
         """The inner gradients change linearly, so that the outer ones are needed times 1 - alpha, and times alpha."""
         moves = displacements(starts, ends)[:, None, :]
-        start, first, last = self.inner.values(starts), self.inner.gradients(starts), self.inner.gradients(ends)
+        first, last = self.inner.gradients(starts), self.inner.gradients(ends)
         slope, bend = (moves @ first)[:, 0], (moves @ (last - first))[:, 0] / 2.0
-
-        def slopes(path: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-            a = alpha[:, :, None]
-            margins = start[path][:, None] + a * (slope[path][:, None] + a * bend[path][:, None])
-            outer = self.outer.gradients(margins.reshape(-1, margins.shape[2]))
-            outer = outer.reshape(*alpha.shape, *outer.shape[1:])
-            return np.concatenate([(1.0 - a)[..., None] * outer, a[..., None] * outer], axis=2)
-
-        means, error = integrate_paths(slopes, np.zeros((len(starts), 2 * start.shape[1])), self.n_outputs)
+        means, error = self.outer.mean_gradients_on_parabolas(self.inner.values(starts), slope, bend)
         inner = np.concatenate([first, last], axis=2)
         return inner @ means, None if error is None else np.abs(inner) @ error
 

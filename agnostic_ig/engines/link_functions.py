@@ -9,6 +9,8 @@ from scipy import special
 from agnostic_ig.engines.function_algebra import Affine, compose
 from agnostic_ig.engines.link_ties import shares_of_ties
 from agnostic_ig.engines.smooth_function import MeanGradients, SmoothFunction
+from agnostic_ig.kernels.softmax_path import softmax_moments
+from agnostic_ig.numerics.quadrature import gauss_kronrod
 
 __all__ = ["LINKS", "Elementwise", "Link", "Normalised", "Softmax", "diagonal", "two_sided"]
 
@@ -112,6 +114,24 @@ class Softmax(SmoothFunction):
         steep[:, every, every] = 0.0
         steep[:, every, every] = -steep.sum(axis=2)  # p (1 - p) without cancellation where p is nearly 1
         return steep
+
+    def mean_gradients(self, starts: Array, ends: Array) -> MeanGradients:
+        return self._moments(starts, ends - starts, np.zeros_like(starts)).sum(axis=1), None
+
+    def mean_gradients_on_parabolas(self, start: Array, slope: Array, bend: Array) -> MeanGradients:
+        return self._moments(start, slope, bend).reshape(len(start), -1, self.n_outputs), None
+
+    def _moments(self, *parabolas: Array) -> Array:
+        moments = np.zeros((len(parabolas[0]), 2, self.n_outputs, self.n_outputs))
+        softmax_moments(*map(np.ascontiguousarray, parabolas), *gauss_kronrod(), moments)
+        return moments
+
+    def tie_of_sums(self, before: Array, effects: Array) -> Array | None:
+        """Of two classes, whose shares are sigmoids of the difference."""
+        if self.n_outputs != 2:
+            return None
+        shares = shares_of_ties("sigmoid", before[:, 1] - before[:, 0], effects[:, :, 1] - effects[:, :, 0])
+        return np.stack([-shares, shares], axis=2)
 
 
 class Normalised(SmoothFunction):

@@ -11,12 +11,14 @@ from agnostic_ig.numerics.quadrature import gauss_legendre
 __all__ = ["LINK_TIES", "shares_of_ties"]
 
 # sigmoid(u) = 1/(2 pi i) times the integral of pi / sin(pi s) exp(s u) ds up a vertical line at 0 < Re s < 1; for
-# differences of sigmoids any line at -1 < Re s < 1 will do. Where all is saturated, lines off the middle keep small
+# differences of sigmoids any line at -1 < Re s < 1 will do. Where most is saturated, lines off the middle keep small
 # numbers small: on each the terms are bounded by exp(Re s * u).
 LINES = np.arange(-4, 5) / 8.0
 HIGHEST = 12.5  # pi / |sin(pi s)| is 1e-17 of itself there
 # The rule of equal distances h sees margins that are 2 pi / h away as well, exp(-RESERVE) times what they are.
 RESERVE = 40.0
+SATURATED = 2.0  # from here on the series exp(-u) - exp(-2u) + ... of what is missing to 0 or 1 is short
+OVERFLOW = 700.0  # exponents beyond have no number
 SMALLEST_GROWTH = 1e-300
 
 
@@ -40,7 +42,19 @@ def shares_of_ties(name: str, before: np.ndarray, effects: np.ndarray) -> np.nda
 
 
 def _sigmoid_terms(margin: float, effects: np.ndarray, places: np.ndarray) -> Terms:
-    """Nodes on the line on which the terms are smallest."""
+    """A geometric series where every coalition is on one side of 0, and away from it; an integral otherwise."""
+    lowest, highest = margin + np.minimum(effects, 0.0).sum(), margin + np.maximum(effects, 0.0).sum()
+    if max(lowest, -highest) < SATURATED:
+        return _nodes_on_a_line(margin, effects, places)
+    side = -1.0 if lowest > 0.0 else 1.0
+    powers = np.arange(1.0, np.ceil(RESERVE / max(lowest, -highest)) + 1.0)
+    if powers[-1] * np.abs(effects).sum() > OVERFLOW:
+        return _nodes_on_a_line(margin, effects, places)
+    return Terms(side * powers, side * np.where(powers % 2.0 == 1.0, 1.0, -1.0))
+
+
+def _nodes_on_a_line(margin: float, effects: np.ndarray, places: np.ndarray) -> Terms:
+    """The line is the one on which the terms are smallest."""
     step = np.pi / (abs(margin) + np.abs(effects).sum() + RESERVE)
     height = np.arange(0.0, HIGHEST, step)
     line = _line(margin, effects, places)
@@ -53,7 +67,8 @@ def _sigmoid_terms(margin: float, effects: np.ndarray, places: np.ndarray) -> Te
 
 
 def _line(margin: float, effects: np.ndarray, places: np.ndarray) -> float:
-    growths = np.expm1(LINES[:, None] * effects)
+    with np.errstate(over="ignore"):
+        growths = np.expm1(LINES[:, None] * effects)
     sizes = LINES * margin + np.log1p(places[:, None, None] * growths).sum(axis=2).max(axis=0)
     return float(LINES[np.argmin(sizes)])
 

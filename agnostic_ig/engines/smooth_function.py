@@ -73,6 +73,13 @@ class SmoothFunction:
         """Mean of the gradient on the straight paths from starts to ends (n, n_features)."""
         return integrate_gradients(self, starts, ends)
 
+    def mean_gradients_on_parabolas(self, start: np.ndarray, slope: np.ndarray, bend: np.ndarray) -> MeanGradients:
+        """Means (n, 2 * n_features, n_outputs) of the gradient times 1 - alpha, then times alpha.
+
+        The paths are start + alpha * slope + alpha**2 * bend, all (n, n_features).
+        """
+        return integrate_parabolas(self, start, slope, bend)
+
     def tie_values(self, effects_of: "Effects") -> np.ndarray | None:
         """Shapley values (n, k, n_outputs) of players that move at once; None where no closed form is known."""
         return effects_of(self)[1] if self.is_additive else None
@@ -96,6 +103,21 @@ def integrate_gradients(function: SmoothFunction, starts: np.ndarray, ends: np.n
         return gradients.reshape(*alpha.shape, *gradients.shape[1:])
 
     return integrate_paths(slopes, moves, function.n_outputs, function.breaks(starts, ends))
+
+
+def integrate_parabolas(
+    function: SmoothFunction, start: np.ndarray, slope: np.ndarray, bend: np.ndarray
+) -> MeanGradients:
+    """Means (n, 2 * n_features, n_outputs) of the gradient times 1 - alpha and times alpha, where paths are bent."""
+
+    def slopes(path: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        a = alpha[:, :, None]
+        points = start[path][:, None, :] + a * (slope[path][:, None, :] + a * bend[path][:, None, :])
+        gradients = function.gradients(points.reshape(-1, points.shape[2]))
+        gradients = gradients.reshape(*alpha.shape, *gradients.shape[1:])
+        return np.concatenate([(1.0 - a)[..., None] * gradients, a[..., None] * gradients], axis=2)
+
+    return integrate_paths(slopes, np.zeros((len(start), 2 * start.shape[1])), function.n_outputs)
 
 
 def integrate_paths(

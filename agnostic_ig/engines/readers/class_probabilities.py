@@ -13,10 +13,16 @@ __all__ = ["log_ratio", "of_clipped_margins", "of_log_likelihoods", "of_one_agai
 
 
 def of_log_likelihoods(margin: SmoothFunction) -> SmoothFunction:
-    """Softmax of a margin a class, of two classes the sigmoid of their difference; one margin is that difference."""
-    if margin.n_outputs <= 2:
+    """Softmax of a margin a class; one margin is that of the second class over the first.
+
+    What all classes share does not count, and is left out of weights, where it would cost digits.
+    """
+    n = margin.n_outputs
+    if n == 1 or (n == 2 and margin.is_affine):
         return two_sided(compose(Elementwise("sigmoid", 1), log_ratio(margin)))
-    return compose(Softmax(margin.n_outputs), _centred(margin) if margin.is_affine else margin)
+    if margin.is_affine:
+        margin = compose(Affine(np.eye(n) - 1.0 / n, np.zeros(n)), margin)
+    return compose(Softmax(n), margin)
 
 
 def log_ratio(margin: SmoothFunction) -> SmoothFunction:
@@ -39,9 +45,3 @@ def _shares(link: Callable[[int], SmoothFunction], margin: SmoothFunction) -> Sm
     if n == 1:
         return two_sided(compose(link(1), margin))
     return compose(compose(Normalised(n), link(n)), margin)
-
-
-def _centred(margin: SmoothFunction) -> SmoothFunction:
-    """What all classes share does not count, and would cost digits."""
-    n = margin.n_outputs
-    return compose(Affine(np.eye(n) - 1.0 / n, np.zeros(n)), margin)
