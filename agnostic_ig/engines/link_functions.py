@@ -48,6 +48,17 @@ def _log_secant(low: Array, move: Array) -> Array:
         return np.where(move == 0.0, 1.0 / low, np.log1p(move / low) / move)
 
 
+def _relu_slope(margin: Array) -> Array:
+    """One half at zero: what small noise, which goes either way, has on average."""
+    return np.heaviside(margin, 0.5)
+
+
+def _relu_secant(low: Array, high: Array) -> Array:
+    """The share of the way that lies above zero."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((low < 0.0) & (high > 0.0), high / (high - low), _relu_slope(low + high))
+
+
 LINKS = {
     "sigmoid": Link(special.expit, _sigmoid_slope, _sigmoid_secant),
     "sigmoid_of_double": Link(
@@ -72,6 +83,7 @@ LINKS = {
         lambda margin: np.log(2.0) * np.exp2(-margin),
         lambda low, high: np.log(2.0) * np.exp2(-low) * _falling(np.log(2.0) * (high - low)),
     ),
+    "relu": Link(lambda margin: np.maximum(margin, 0.0), _relu_slope, _relu_secant),
 }
 
 
