@@ -24,6 +24,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.svm import SVC
 from sklearn.tree import (
     DecisionTreeClassifier,
@@ -140,6 +141,11 @@ class Fit:
 
     def __init__(self, fit: Callable[[Any, Any], Any]) -> None:
         self.fit = fit
+
+
+def net(kind: type, activation: str, *sizes: int) -> Any:
+    """A small net, trained for a moment."""
+    return kind(hidden_layer_sizes=sizes or (6,), activation=activation, solver="lbfgs", tol=1e9, random_state=0)
 
 
 # 300 rows on two cores: more threads than one only wait for each other.
@@ -435,6 +441,9 @@ SMOOTH = [
     Case("LogisticRegression", LogisticRegression, engine="smooth"),
     Case("LogisticRegression, 3 classes", LogisticRegression, "three", engine="smooth"),
     Case("LinearRegression, two numbers", LinearRegression, "two numbers", engine="smooth"),
+    Case("MLPClassifier", lambda: net(MLPClassifier, "tanh"), engine="smooth"),
+    Case("MLPClassifier, 3 classes, deep", lambda: net(MLPClassifier, "logistic", 5, 4), "three", engine="smooth"),
+    Case("MLPRegressor, two numbers", lambda: net(MLPRegressor, "tanh"), "two numbers", engine="smooth"),
     Case("SVC, margin", lambda: SVC(gamma=0.3), response_method="decision_function", engine="numeric"),
 ]
 

@@ -69,6 +69,8 @@ READERS = {
     "sklearn.DummyClassifier": "readers.sklearn_constant",
     "sklearn.DummyRegressor": "readers.sklearn_constant",
     "sklearn.IsotonicRegression": "readers.sklearn_isotonic",
+    "sklearn.MLPClassifier": "readers.sklearn_network",
+    "sklearn.MLPRegressor": "readers.sklearn_network",
     "xgboost.XGBClassifier": "readers.xgboost_trees",
     "xgboost.XGBRegressor": "readers.xgboost_trees",
     "xgboost.XGBRanker": "readers.xgboost_trees",
