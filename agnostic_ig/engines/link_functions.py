@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from agnostic_ig.engines.function_algebra import Affine, compose
-from agnostic_ig.engines.link_ties import shares_of_ties
+from agnostic_ig.engines.link_ties import LINK_TIES, shares_of_ties
 from agnostic_ig.engines.smooth_function import MeanGradients, SmoothFunction
 from agnostic_ig.kernels.softmax_path import softmax_moments
 from agnostic_ig.numerics.quadrature import gauss_kronrod
@@ -105,7 +105,9 @@ class Elementwise(SmoothFunction):
     def mean_gradients(self, starts: Array, ends: Array) -> MeanGradients:
         return diagonal(self.link.secant(np.minimum(starts, ends), np.maximum(starts, ends))), None
 
-    def tie_of_sums(self, before: Array, effects: Array) -> Array:
+    def tie_of_sums(self, before: Array, effects: Array) -> Array | None:
+        if self.name not in LINK_TIES:
+            return None
         shares = [shares_of_ties(self.name, before[:, m], effects[:, :, m]) for m in range(self.n_outputs)]
         return np.stack(shares, axis=2)
 
