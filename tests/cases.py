@@ -23,9 +23,12 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, WhiteKernel
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.svm import SVC
+from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -89,7 +92,7 @@ class Case:
 
     `label` names the target that it learns, `missing` says that it is fitted on data with NaN, `categories` that it
     treats columns of the data as categories, `single` that it answers in float32, `stepped` that nothing in it moves
-    between jumps.
+    between jumps, `rounding` how much of its answers is.
     """
 
     name: str
@@ -102,6 +105,7 @@ class Case:
     categories: bool = False
     single: bool = False
     stepped: bool = True
+    rounding: float = 1e-13
 
     @property
     def X(self) -> np.ndarray:
@@ -444,7 +448,35 @@ SMOOTH = [
     Case("MLPClassifier", lambda: net(MLPClassifier, "tanh"), engine="smooth"),
     Case("MLPClassifier, 3 classes, deep", lambda: net(MLPClassifier, "logistic", 5, 4), "three", engine="smooth"),
     Case("MLPRegressor, two numbers", lambda: net(MLPRegressor, "tanh"), "two numbers", engine="smooth"),
-    Case("SVC, margin", lambda: SVC(gamma=0.3), response_method="decision_function", engine="numeric"),
+    *(
+        Case(name, make, label, "decision_function", engine="smooth")
+        for name, make, label in (
+            ("SVC, margin", lambda: SVC(gamma=0.3), "class"),
+            ("SVC, pairs", lambda: SVC(kernel="poly", coef0=1.0, decision_function_shape="ovo"), "three"),
+            ("NuSVC, pairs", lambda: NuSVC(nu=0.3, gamma="auto", decision_function_shape="ovo"), "three"),
+        )
+    ),
+    Case("SVR", lambda: SVR(kernel="sigmoid", gamma=0.02), "number", engine="smooth"),
+    Case("NuSVR", lambda: NuSVR(C=3.0), "number", engine="smooth"),
+    Case("OneClassSVM", OneClassSVM, response_method="decision_function", engine="smooth"),
+    Case("OneClassSVM, score", OneClassSVM, response_method="score_samples", engine="smooth"),
+    Case("KernelRidge", lambda: KernelRidge(kernel="rbf"), "two numbers", engine="smooth"),
+    Case(
+        "GaussianProcessRegressor",
+        lambda: GaussianProcessRegressor(RBF(2.0) + WhiteKernel(0.1), optimizer=None, normalize_y=True),
+        "two numbers",
+        engine="smooth",
+    ),
+    *(
+        Case(
+            f"GaussianProcessClassifier, {label}",
+            lambda: GaussianProcessClassifier(RBF(2.0), optimizer=None),
+            label,
+            engine="smooth",
+            rounding=1e-11,  # it adds five numbers of up to 3,500 for a probability
+        )
+        for label in ("class", "three")
+    ),
 ]
 
 

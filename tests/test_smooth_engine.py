@@ -120,7 +120,7 @@ def test_engine_agrees_with_dense_quadrature_of_the_model(case):
     theirs = values[:, :, -ours.shape[2] :]
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-7 * np.abs(theirs).sum(axis=1).max())
     gap, total = np.abs(e.convergence_delta), np.abs(e.values).sum(axis=1)
-    assert (gap <= 1e-13 * (total + np.abs(e.predictions))).all()
+    assert (gap <= case.rounding * (total + np.abs(e.predictions))).all()
 
 
 def shapley_at_half(f, b, x, discrete):

@@ -51,8 +51,9 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
         return Built(_numeric(black_box), why)
     engine = engine.with_black_box(black_box)
     rows = _probe_rows(engine, probes, black_box.codec.discrete)
-    worst = _disagreement(engine, rows, black_box.ask_matrix(rows.copy()))
-    if worst <= AGREEMENT[black_box.precision]:
+    answers = black_box.ask_matrix(rows.copy())
+    worst = _disagreement(engine, rows, answers)
+    if worst <= _allowed(engine, black_box.precision, answers):
         return Built(engine, engine.why, worst, len(rows))
     text = (
         f"the {engine.name} engine does not reproduce {type(black_box.response.model).__name__}."
@@ -109,7 +110,13 @@ def still_agrees(built: Built, precision: type, rows: np.ndarray, answers: np.nd
     if not hasattr(built.engine, "predict"):
         return True
     some = slice(None, None, 1 + len(rows) // RECHECKED)
-    return _disagreement(built.engine, rows[some], answers[some]) <= AGREEMENT[precision]
+    return _disagreement(built.engine, rows[some], answers[some]) <= _allowed(built.engine, precision, answers[some])
+
+
+def _allowed(engine: Any, precision: type, theirs: np.ndarray) -> float:
+    """What engine and model may differ by: more where the model adds up large numbers that cancel."""
+    noise = getattr(engine, "noise", 0.0) / (np.abs(theirs).max(initial=0.0) or 1.0)
+    return max(AGREEMENT[precision], min(noise, AGREEMENT[np.float32]))
 
 
 def _disagreement(engine: Any, rows: np.ndarray, theirs: np.ndarray) -> float:

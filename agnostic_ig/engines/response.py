@@ -177,6 +177,7 @@ def resolve_response(owner: str, model: Any, response_method: Any) -> Response:
         hint = "Pass an instance that has been fitted."
         raise type_error(owner, "model", "a fitted estimator or a predict function", model, hint)
     _check_fitted(owner, model)
+    _check_has_features(owner, model)
     if not _methods_of(model):
         return _resolve_function(owner, model, response_method)
     kind = _kind_of(model)
@@ -264,6 +265,18 @@ def _check_fitted(owner: str, model: Any) -> None:
         check_is_fitted(model)
     except NotFittedError:
         raise unfitted from None
+
+
+def _check_has_features(owner: str, model: Any) -> None:
+    """Similarities to the training rows are no features: nothing lies on a straight path between two rows of them."""
+    if not hasattr(model, "__sklearn_tags__"):
+        return
+    if model.__sklearn_tags__().input_tags.pairwise:
+        hint = (
+            "Its rows hold similarities to the training rows, not features. Pass a function of the features that "
+            "computes the similarities and asks the model."
+        )
+        raise invalid(owner, "model", "fitted on features, not on a precomputed kernel or distance", model, hint)
 
 
 def _class_indicator(predict: Callable[[Any], Any], classes: Any) -> Callable[[Any], np.ndarray]:

@@ -1,7 +1,7 @@
 """The engine of smooth models: gradients of the model's own, integrated in closed form or down to rounding."""
 
 import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ class SmoothEngine:
     """Integrated Gradients of a `SmoothFunction`.
 
     Where nothing moves at one half, the attribution of column j is (x_j - b_j) times the mean of the gradient on the
-    path. Where something does, the path has two smooth halves, and what happens between them is a tie.
+    path. Where something does, the path has two smooth halves, and what happens between them is a tie. `noise` is what
+    rounding may do to a prediction where that is worth telling: in sums of large numbers that cancel.
     """
 
     function: SmoothFunction
@@ -30,6 +31,7 @@ class SmoothEngine:
     exact: bool = True
     why: str = "smooth: the gradient is known, and is integrated along the path"
     facts: dict[str, str] = field(default_factory=dict)
+    noise: float = 0.0
 
     def with_black_box(self, black_box: Any) -> "SmoothEngine":
         """The same engine for rows as today's codec encodes them."""
@@ -46,7 +48,8 @@ class SmoothEngine:
         moves = moves_at_half(block, columns.discrete)
         if moves is None:
             means, error = self.function.mean_gradients(block.b, block.x)
-            return self._answer(displacements(block.b, block.x), means, error, columns, outputs)
+            answer = self._answer(displacements(block.b, block.x), means, error, columns, outputs)
+            return self._with_noise(answer, block, columns)
         first, second = moves.before, moves.after
         answers = [
             self._answer(displacements(start, end), *self.function.mean_gradients(start, end), columns, outputs)
@@ -55,7 +58,16 @@ class SmoothEngine:
         tie, variance = credit_tie(self.function, moves, columns, outputs, block, settings)
         values = answers[0].values + answers[1].values + tie
         errors = [answer.error for answer in answers if answer.error is not None]
-        return PairAnswer(values, sum(errors) if errors else None, variance)
+        answer = PairAnswer(values, sum(errors) if errors else None, variance)
+        return self._with_noise(answer, block, columns)
+
+    def _with_noise(self, answer: PairAnswer, block: PairBlock, columns: Columns) -> PairAnswer:
+        """Rounding in the error of everybody who moves."""
+        if self.noise == 0.0:
+            return answer
+        moves = sum_by_player((block.b != block.x)[:, :, None], columns) > 0
+        error = 0.0 if answer.error is None else answer.error
+        return replace(answer, error=error + self.noise * np.broadcast_to(moves, answer.values.shape))
 
     @staticmethod
     def _answer(
