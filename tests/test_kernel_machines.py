@@ -16,15 +16,18 @@ from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from agnostic_ig import IntegratedGradients, inspect_model
 from agnostic_ig.engines.kernel_machine import GaussianSum, power_link
 from agnostic_ig.exceptions import EngineUnavailableError, InvalidParameterError
-from agnostic_ig.kernels.kernel_path import erfcx
+from agnostic_ig.kernels.kernel_path import erfcx, exponentials
 
 KERNELS = ("rbf", "poly", "sigmoid", "linear")
 
 
-def test_scaled_error_function_to_rounding():
+def test_functions_of_loops_to_rounding():
     x = np.concatenate([[0.0, 1e300], np.logspace(-20, 20, 4001), np.linspace(0.0, 40.0, 8001)])
-    ours = np.array([erfcx(one) for one in x])
-    np.testing.assert_allclose(ours, special.erfcx(x), rtol=5e-15)
+    ours, scratch = np.empty_like(x), np.empty_like(x)
+    erfcx(x, ours, scratch)
+    np.testing.assert_allclose(ours, special.erfcx(x), rtol=3e-15)
+    exponentials(-x, ours, scratch, np.empty(len(x), dtype=np.int64))
+    np.testing.assert_allclose(ours, np.exp(-x), rtol=1e-15, atol=1e-307)
 
 
 @pytest.mark.parametrize("far", [0.5, 4.0, 20.0])
