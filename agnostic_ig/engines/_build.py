@@ -1,7 +1,7 @@
 """Build an engine for a model, verify it against the model's own answers, and say why it answers."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from agnostic_ig.engines._registry import read_model
 from agnostic_ig.engines.response import BlackBox, Response
 from agnostic_ig.exceptions import EngineUnavailableError, EngineWarning
 
-__all__ = ["ENGINES", "Built", "build_engine", "caller_stacklevel", "read_engine", "still_agrees"]
+__all__ = ["ENGINES", "Built", "build_engine", "caller_stacklevel", "for_today", "read_engine", "still_agrees"]
 
 ENGINES = ("auto", "exact", "numeric")
 MAX_PROBES = 2000
@@ -46,10 +46,10 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
     EngineUnavailableError
         If `choice` is "exact" and no exact engine serves this model.
     """
-    engine, why = read_engine(black_box.response, choice, owner)
+    black_box.examples = probes
+    engine, why = read_engine(black_box.response, choice, owner, black_box)
     if engine is None:
         return Built(_numeric(black_box), why)
-    engine = engine.with_black_box(black_box)
     rows = _probe_rows(engine, probes, black_box.codec.discrete)
     answers = black_box.ask_matrix(rows.copy())
     worst = _disagreement(engine, rows, answers)
@@ -65,12 +65,15 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
     return Built(_numeric(black_box), text, worst, len(rows))
 
 
-def read_engine(response: Response, choice: str, owner: str) -> tuple[Any | None, str]:
-    """The exact engine of a model, not verified yet, or None, and why."""
+def read_engine(
+    response: Response, choice: str, owner: str, black_box: BlackBox | None = None
+) -> tuple[Any | None, str]:
+    """The exact engine of a model, not verified yet, or None, and why; for the rows of a black box if there is one."""
     if choice == "numeric":
         return None, "engine='numeric' was asked for"
     try:
         engine = read_model(response.model, response)
+        engine = engine if black_box is None else engine.with_black_box(black_box)
     except Unsupported as reason:
         if choice == "exact":
             raise EngineUnavailableError(
@@ -103,6 +106,14 @@ def _probe_rows(engine: Any, probes: np.ndarray, discrete: np.ndarray) -> np.nda
     moved = probes[rng.integers(len(probes), size=len(features))]
     moved[np.arange(len(features)), features] = places
     return np.concatenate([probes, moved])
+
+
+def for_today(built: Built, black_box: BlackBox) -> Built | None:
+    """An engine that was built earlier for rows as today's codec encodes them; None where it cannot serve them."""
+    try:
+        return replace(built, engine=built.engine.with_black_box(black_box))
+    except Unsupported:
+        return None
 
 
 def still_agrees(built: Built, precision: type, rows: np.ndarray, answers: np.ndarray) -> bool:

@@ -44,6 +44,8 @@ class PairBlock:
 
     rows (n_rows, n_features), baselines (n_baselines, n_features), and f of both (n, n_outputs). x, b, f_x and f_b
     have one line a pair; so has seeds, of uint64, made when asked for: one random stream a pair, whatever the batch.
+    jumps (n_pairs, n_features): columns that move at one half in a pair besides discrete ones and those that are not
+    finite at an end: a pipeline fills in what is missing; None where there are none.
     """
 
     rows: np.ndarray
@@ -51,6 +53,7 @@ class PairBlock:
     f_rows: np.ndarray
     f_baselines: np.ndarray
     make_seeds: Callable[[], np.ndarray]
+    jumps: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.rows) * len(self.baselines)

@@ -56,6 +56,7 @@ READERS = {
     "sklearn.RegressorChain": "readers.sklearn_multioutput",
     "sklearn.ClassifierChain": "readers.sklearn_multioutput",
     "sklearn.TransformedTargetRegressor": "readers.sklearn_target",
+    "sklearn.Pipeline": "readers.sklearn_pipeline",
     **{f"sklearn.{name}": "readers.sklearn_linear" for name in LINEAR},
     "sklearn.RANSACRegressor": "readers.sklearn_ransac",
     "sklearn.GaussianNB": "readers.sklearn_gaussian",

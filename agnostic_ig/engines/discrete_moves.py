@@ -28,7 +28,8 @@ def moves_at_half(block: PairBlock, discrete: np.ndarray) -> HalfMoves | None:
     """What moves at one half: discrete columns, and values that are not finite; None where nothing does."""
     b, x = block.b, block.x
     differs = (b != x) & ~(np.isnan(b) & np.isnan(x))
-    moves = differs & (discrete | ~np.isfinite(b) | ~np.isfinite(x))
+    jumps = discrete if block.jumps is None else discrete | block.jumps
+    moves = differs & (jumps | ~np.isfinite(b) | ~np.isfinite(x))
     if not moves.any():
         return None
     with np.errstate(invalid="ignore"):
@@ -44,7 +45,7 @@ def displacements(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 def sum_by_player(values: np.ndarray, columns: Columns) -> np.ndarray:
     """(n_pairs, n_players, n_outputs) from (n_pairs, n_features, n_outputs)."""
-    if columns.n_players == values.shape[1]:
+    if np.array_equal(columns.player_of, np.arange(columns.n_players)):
         return values
     sums = np.zeros((len(values), columns.n_players, values.shape[2]))
     np.add.at(sums, (slice(None), columns.player_of), values)

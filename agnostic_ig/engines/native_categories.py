@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._registry import nearest
+from agnostic_ig.engines.readers.transformers import encoded_inside
 
 __all__ = ["native_categories"]
 
@@ -28,12 +29,17 @@ def _catboost_mask(model: Any) -> np.ndarray:
     return np.isin(np.arange(len(model.feature_names_)), model.get_cat_feature_indices())
 
 
+def _pipeline_mask(model: Any) -> np.ndarray | None:
+    return encoded_inside(model, native_categories) if hasattr(model, "n_features_in_") else None
+
+
 def _xgboost_categories(types: list[str] | None) -> np.ndarray | None:
     return None if types is None else np.array(types) == "c"
 
 
 # class -> mask of its categorical columns; None where it has none
 DECLARED: dict[str, Callable[[Any], Any]] = {
+    "sklearn.Pipeline": _pipeline_mask,
     "sklearn.HistGradientBoostingClassifier": lambda model: model.is_categorical_,
     "sklearn.HistGradientBoostingRegressor": lambda model: model.is_categorical_,
     "lightgbm.LGBMModel": _lightgbm_mask,

@@ -305,11 +305,14 @@ class BlackBox:
         np.float32 once the model has answered in float32, which bounds what can be asked of agreement and sums.
     noise : float
         Largest standard deviation seen of answers to the same question, relative to the answers.
+    examples : ndarray of shape (n, n_features)
+        Encoded rows that the model takes; a row of zeros where none are known.
     """
 
-    def __init__(self, response: Response, codec: Codec) -> None:
+    def __init__(self, response: Response, codec: Codec, examples: np.ndarray | None = None) -> None:
         self.response = response
         self.codec = codec
+        self.examples = np.zeros((1, len(codec.columns))) if examples is None else examples
         self.n_rows = 0
         self.precision: type = np.float64
         self.noise = 0.0

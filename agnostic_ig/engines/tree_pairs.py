@@ -55,6 +55,8 @@ def path_ends(block: PairBlock, prepared: Any, routing: type, units: np.ndarray,
     starts, ends = block.by_baseline(baselines), block.by_row(rows)
     start_place, end_place = block.by_baseline(_on_grid(baselines, units)), block.by_row(_on_grid(rows, units))
     rate = crossing_rates(starts, ends, start_place, end_place, discrete)
+    if block.jumps is not None:
+        rate[block.jumps & (starts != ends)] = 0.0
     return PathEnds(starts, ends, start_place, rate)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from agnostic_ig.engines._build import ENGINES, Built, build_engine, still_agrees
+from agnostic_ig.engines._build import ENGINES, Built, build_engine, for_today, still_agrees
 from agnostic_ig.engines.response import BlackBox, Response
 from agnostic_ig.frames import container_of
 from agnostic_ig.parallel import check_n_jobs
@@ -104,11 +104,11 @@ class Explainer(BaseEstimator):
 
         It works on rows as today's codec encodes them. True with it says that it has just been built.
         """
-        response = black_box.response
+        response, black_box.examples = black_box.response, rows
         stored = getattr(self, "_built", None)
         if stored is not None and stored.serves(response, self.engine):
-            built = replace(stored.built, engine=stored.built.engine.with_black_box(black_box))
-            if still_agrees(built, black_box.precision, rows, answers):
+            built = for_today(stored.built, black_box)
+            if built is not None and still_agrees(built, black_box.precision, rows, answers):
                 return built, False
         built = build_engine(black_box, rows, self.engine, self._owner)
         self._built = _Stored(response.model, _parts(response.model), response.name, self.engine, built)

@@ -1,0 +1,197 @@
+"""Engines of models inside pipelines, in the columns that the user knows.
+
+Where every inner column comes from one column of the user, the inner engine answers as it is: crossings, players and
+discrete moves of the inner columns are those of their sources. Where transformers mix columns, gradients go back
+through the affine map, and the jump of a component is shared by what each column contributes to its way.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings, Unsupported
+from agnostic_ig.engines.column_map import ColumnMap
+from agnostic_ig.engines.discrete_moves import displacements, sum_by_player
+from agnostic_ig.engines.readers.transformers import Reading
+from agnostic_ig.engines.response import BlackBox
+from agnostic_ig.engines.smooth import SmoothEngine
+from agnostic_ig.engines.smooth_function import MeanGradients, SmoothFunction
+from agnostic_ig.engines.tree_ensemble import TreeEngine
+
+__all__ = ["InsideEngine", "PulledFunction"]
+
+EXAMPLES = 16  # rows that the structure is checked on
+
+
+@dataclass
+class InsideEngine:
+    """The engine of a model behind transformers, before there is a table.
+
+    Attributes
+    ----------
+    inner : engine of the model
+    transform : callable
+        All transformers, on the user's container.
+    depends : ndarray of bool, shape (n_features, n_inner)
+        Which of the user's columns each inner column comes from.
+    reading : Reading
+    """
+
+    inner: Any
+    transform: Callable[[Any], Any]
+    depends: np.ndarray
+    reading: Reading
+    facts: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        n_features, n_inner = self.depends.shape
+        self.facts = self.inner.facts | {"pipeline": f"{n_features} columns become {n_inner} before the model"}
+
+    @property
+    def name(self) -> str:
+        return self.inner.name
+
+    @property
+    def exact(self) -> bool:
+        return self.inner.exact
+
+    @property
+    def why(self) -> str:
+        return self.inner.why
+
+    def with_black_box(self, black_box: BlackBox) -> "Separate":
+        """The engine for rows as today's codec encodes them, checked on rows that the model has answered.
+
+        Raises
+        ------
+        Unsupported
+            If what moves continuously today passes a transformer that is not affine, or trees stand behind mixtures of
+            columns that jump.
+        """
+        for j, name in self.reading.curved.items():
+            if not black_box.codec.discrete[j]:
+                raise Unsupported(f"{name} is not affine in column {black_box.codec.names[j]!r}")
+        examples = black_box.examples[:: 1 + len(black_box.examples) // EXAMPLES]
+        column_map = ColumnMap.of(self.transform, self.depends, black_box.codec, examples)
+        column_map.check(examples)
+        inside = BlackBox(black_box.response, column_map.inner_codec, column_map.rows(examples))
+        inner = self.inner.with_black_box(inside)
+        way = MIXED.get(type(inner)) if column_map.mixes.any() else Separate
+        if way is None:
+            raise Unsupported(f"the pipeline mixes columns before a model whose engine is {inner.name}")
+        return way(self, inner, column_map)
+
+
+@dataclass
+class Separate:
+    """Every inner column comes from one column of the user."""
+
+    origin: InsideEngine
+    inner: Any
+    column_map: ColumnMap
+
+    def __post_init__(self) -> None:
+        self.name, self.exact, self.why = self.inner.name, self.inner.exact, self.inner.why
+        self.facts = self.origin.facts
+
+    def with_black_box(self, black_box: BlackBox) -> "Separate":
+        """The same engine for rows as today's codec encodes them."""
+        return self.origin.with_black_box(black_box)
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The engine's own prediction (n, n_outputs), for verification."""
+        return self.inner.predict(self.column_map.rows(X))
+
+    def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
+        """Attributions of the asked outputs for every pair."""
+        inside = self.column_map.block(block)
+        return self.inner.attribute(inside, self.column_map.columns(columns), outputs, settings)
+
+    def edges(self, rng: np.random.Generator, n: int) -> None:
+        """Thresholds lie in the inner columns: rounding keeps the user's columns beside them."""
+
+    def pairs_per_batch(self, n_features: int, n_outputs: int) -> int:
+        """Pairs whose inner columns fit in memory."""
+        return self.inner.pairs_per_batch(max(n_features, self.column_map.depends.shape[1]), n_outputs)
+
+
+class PulledFunction(SmoothFunction):
+    """function(map(rows)) of the user's columns: on a straight path without discrete moves the map is affine."""
+
+    def __init__(self, function: SmoothFunction, column_map: ColumnMap) -> None:
+        self.function, self.column_map = function, column_map
+        self.n_outputs = function.n_outputs
+        self.is_additive = function.is_affine
+
+    def values(self, rows: np.ndarray) -> np.ndarray:
+        return self.function.values(self.column_map.rows(rows))
+
+    def gradients(self, rows: np.ndarray) -> np.ndarray:
+        return self.column_map.slopes @ self.function.gradients(self.column_map.rows(rows))
+
+    def breaks(self, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        return self.function.breaks(self.column_map.rows(starts), self.column_map.rows(ends))
+
+    def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
+        slopes = self.column_map.slopes
+        means, error = self.function.mean_gradients(self.column_map.rows(starts), self.column_map.rows(ends))
+        return slopes @ means, None if error is None else np.abs(slopes) @ error
+
+
+class MixedSmooth(Separate):
+    """A smooth model behind mixtures of columns."""
+
+    def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
+        pulled = replace(self.inner, function=PulledFunction(self.inner.function, self.column_map))
+        return pulled.attribute(block, columns, outputs, settings)
+
+
+class MixedTrees(Separate):
+    """Trees behind mixtures of columns, each of which is a player of its own until its jumps are shared."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        jumps = self.column_map.codec.discrete | self.origin.reading.filled
+        beyond = np.flatnonzero(self.column_map.depends[:, self.column_map.mixes].any(axis=1) & jumps)
+        if beyond.size:
+            name = self.column_map.codec.names[beyond[0]]
+            raise Unsupported(f"trees stand behind a mixture of columns in which {name!r} jumps")
+
+    def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
+        inside = self.column_map.block(block)
+        answer = self.inner.attribute(inside, self._components(columns), outputs, settings)
+        values, variance = answer.values[:, : columns.n_players], answer.variance
+        mixed = answer.values[:, columns.n_players :]
+        shares = self._shares(block, columns)
+        values = values + np.einsum("pjc,pco->pjo", shares, mixed)
+        if variance is not None:
+            sizes = np.sqrt(variance[:, columns.n_players :])
+            spread = np.einsum("pjc,pco->pjo", np.abs(shares), sizes)
+            variance = (np.sqrt(variance[:, : columns.n_players]) + spread) ** 2
+        return replace(answer, values=values, variance=variance)
+
+    def _components(self, columns: Columns) -> Columns:
+        """Inner columns; behind the user's players comes one player a mixture."""
+        inner, mixes = self.column_map.columns(columns), self.column_map.mixes
+        n_mixed = int(mixes.sum())
+        player_of = inner.player_of.copy()
+        player_of[mixes] = columns.n_players + np.arange(n_mixed)
+        names = columns.player_names + [f"mixture {c}" for c in range(n_mixed)]
+        return Columns(inner.names, inner.discrete, player_of, names)
+
+    def _shares(self, block: PairBlock, columns: Columns) -> np.ndarray:
+        """(n_pairs, n_players, n_mixed): what each player contributes to the way of a mixture, which sums to 1."""
+        ways = np.nan_to_num(displacements(block.b, block.x))  # what is missing is in no mixture
+        parts = ways[:, :, None] * self.column_map.slopes[:, self.column_map.mixes]
+        by_player = sum_by_player(parts, columns)
+        whole = by_player.sum(axis=1, keepdims=True)
+        return np.divide(by_player, whole, out=np.zeros_like(by_player), where=whole != 0.0)
+
+
+# How engines answer behind mixtures of columns.
+MIXED: dict[type, Callable[[InsideEngine, Any, ColumnMap], Separate]] = {
+    SmoothEngine: MixedSmooth,
+    TreeEngine: MixedTrees,
+}

@@ -1,0 +1,113 @@
+"""Slow, obvious oracles for pipelines, in the columns of their user, through the pipeline's own answers.
+
+A table is a list of columns: a tuple of words (codes stand for them) or None for numbers. Rows are arrays of numbers
+and codes; NaN is a missing value. Nothing of the package is imported.
+"""
+
+import numpy as np
+import pandas as pd
+from naive_functions import every_order, staircase
+
+
+def frame_of(rows, columns):
+    """Rows as a DataFrame: columns {name: None for numbers, or a tuple of words}; "bool" for flags."""
+    data = {}
+    for (name, words), codes in zip(columns.items(), np.asarray(rows, dtype=float).T, strict=True):
+        if words is None:
+            data[name] = codes
+        elif words == "bool":
+            data[name] = codes.astype(bool)
+        else:
+            listed = [None if np.isnan(code) else words[int(code)] for code in codes]
+            data[name] = pd.Series(listed, dtype=object)
+    return pd.DataFrame(data)
+
+
+def jumping(x, b, columns, encoded=()):
+    """Columns with no way in between: of words or flags, encoded inside, or missing at an end."""
+    return [
+        j
+        for j, (name, words) in enumerate(columns.items())
+        if words is not None or name in encoded or np.isnan(x[j]) or np.isnan(b[j])
+    ]
+
+
+def stepped(answer, x, b, columns, encoded=(), n_steps=3001):
+    """Attributions of a piecewise constant pipeline; answer takes a DataFrame."""
+    return staircase(lambda rows: answer(frame_of(rows, columns)), x, b, n_steps, jumping(x, b, columns, encoded))
+
+
+def linear(margins, link, slope, x, b, columns, encoded=()):
+    """Attributions (d, n_outputs) of link(margins), margins a sum over the columns, each affine where it is a number.
+
+    margins takes a DataFrame and gives (n, m); link (m,) -> (K,); slope (m,) -> (K, m). Gauss-Legendre with 120 nodes
+    on each half of the path, and a tie of the columns that jump between them.
+    """
+    x, b = np.asarray(x, dtype=float), np.asarray(b, dtype=float)
+    jumps = np.isin(np.arange(len(x)), jumping(x, b, columns, encoded))
+    before = np.where(jumps, b, (np.where(jumps, 0, x) + np.where(jumps, 0, b)) / 2)
+    after = np.where(jumps, x, before)
+
+    def at(row):
+        return np.asarray(margins(frame_of([row], columns)))[0].reshape(-1)
+
+    halves = [_smooth(at, slope, start, end) for start, end in ((b, before), (after, x))]
+    switching = np.flatnonzero(jumps & ~(x == b))
+    moved_sets, weights = every_order(len(switching))
+    tie = np.zeros_like(halves[0])
+    for k, moved in enumerate(moved_sets):
+        row = before.copy()
+        row[switching[list(moved)]] = x[switching[list(moved)]]
+        tie[switching] += weights[:, k, None] * link(at(row))
+    return sum(halves) + tie
+
+
+def _smooth(at, slope, start, end):
+    """Credits of a stretch without jumps."""
+    m0 = at(start)
+    moves = np.zeros((len(start), len(m0)))
+    for j in np.flatnonzero(start != end):
+        row = start.copy()
+        row[j] = end[j]
+        moves[j] = at(row) - m0
+    place, weight = np.polynomial.legendre.leggauss(120)
+    slopes = sum(w / 2 * slope(m0 + (p + 1) / 2 * moves.sum(axis=0)) for p, w in zip(place, weight, strict=True))
+    return moves @ slopes.T
+
+
+def sigmoid(margins):
+    """(1 - p, p) of one margin."""
+    p = 1 / (1 + np.exp(-margins[0]))
+    return np.array([1 - p, p])
+
+
+def sigmoid_slope(margins):
+    p = sigmoid(margins)[1]
+    return p * (1 - p) * np.array([[-1.0], [1.0]])
+
+
+def softmax(margins):
+    powers = np.exp(margins - margins.max())
+    return powers / powers.sum()
+
+
+def softmax_slope(margins):
+    p = softmax(margins)
+    return np.diag(p) - np.outer(p, p)
+
+
+def slanted(answer, thresholds, mixture, x, b):
+    """Attributions of trees behind ``rows @ mixture + constant``, mixture (d, m): jump by jump.
+
+    answer: rows -> (n,). thresholds: list of (component, place), places as differences from the component's value at b.
+    """
+    x, b = np.asarray(x, dtype=float), np.asarray(b, dtype=float)
+    parts = (x - b)[:, None] * mixture
+    way = parts.sum(axis=0)
+    crossings = sorted({(place / way[c], c) for c, place in thresholds if 0 < place / way[c] < 1})
+    alphas = np.array([0.0, *(alpha for alpha, _ in crossings), 1.0])
+    between = answer(b + ((alphas[1:] + alphas[:-1]) / 2)[:, None] * (x - b))
+    credits = np.zeros(len(x))
+    for (_, c), jump in zip(crossings, np.diff(between), strict=True):
+        credits += jump * parts[:, c] / way[c]
+    return credits
