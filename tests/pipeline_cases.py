@@ -11,6 +11,8 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
+    StackingClassifier,
+    VotingRegressor,
 )
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import MissingIndicator, SimpleImputer
@@ -166,3 +168,32 @@ def pairs():
     lost = np.flatnonzero(np.isnan(table[:, 2]) & np.isfinite(table[:, 1]))
     chosen = [(gap[0], whole[0]), (whole[1], gap[1]), (gap[2], gap[3]), (whole[2], whole[3]), (lost[0], whole[4])]
     return [(table[i], table[j]) for i, j in chosen]
+
+
+def scaled(model):
+    """A pipeline on the numbers only."""
+    return make_pipeline(
+        ColumnTransformer([("numbers", make_pipeline(SimpleImputer(), StandardScaler()), NUMBERS)]), model
+    )
+
+
+# Models made of pipelines, and pipelines that end in models made of models; all outputs are averages.
+def votes(trees, smooth):
+    return VotingRegressor([("trees", trees), ("smooth", smooth)])
+
+
+COMPOSED = {
+    "pipelines vote": lambda: votes(
+        make_pipeline(one_hot(), RandomForestRegressor(2, max_depth=4, random_state=0)), scaled(LinearRegression())
+    ),
+    "pipelines stacked": lambda: StackingClassifier(
+        [
+            ("trees", make_pipeline(one_hot(), RandomForestClassifier(2, max_depth=3, random_state=0))),
+            ("smooth", scaled(LogisticRegression())),
+        ],
+        LogisticRegression(),
+    ),
+    "a vote behind transformers": lambda: make_pipeline(
+        one_hot(), votes(RandomForestRegressor(2, max_depth=4, random_state=0), LinearRegression())
+    ),
+}

@@ -100,6 +100,12 @@ class SumEngine(_Parts):
 class CompositeEngine(_Parts):
     """Jumps of all trees one after the other, and quadrature of what is smooth between them, through the formula."""
 
+    def with_black_box(self, black_box: Any) -> "CompositeEngine":
+        engine = super().with_black_box(black_box)
+        if any(getattr(tree, "has_components", False) for tree in engine.trees):
+            raise Unsupported(f"trees of {self.family} stand behind a mixture of columns")
+        return engine
+
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         """Attributions of the asked outputs for every pair."""
         smooth = join(self.smooth) if self.smooth else None
@@ -200,6 +206,10 @@ def _taken_apart(engine: Any) -> _Parts:
     """An engine as a formula on trees without a link and smooth functions."""
     if isinstance(engine, _Parts):
         return engine
+    if hasattr(engine, "behind"):  # of a pipeline: all parts stand behind its transformers
+        inner = _taken_apart(engine.inner)
+        trees, smooth = ([engine.behind(part) for part in parts] for parts in (inner.trees, inner.smooth))
+        return _Parts(trees, smooth, inner.formula, engine.family)
     if isinstance(engine, SmoothEngine):
         n = engine.function.n_outputs
         return _Parts([], [engine.function], Affine(np.eye(n), 0.0), engine.family)

@@ -6,13 +6,15 @@ through the affine map, and the jump of a component is shared by what each colum
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings, Unsupported
 from agnostic_ig.engines.column_map import ColumnMap
+from agnostic_ig.engines.composite import CompositeEngine, SumEngine
 from agnostic_ig.engines.discrete_moves import displacements, sum_by_player
 from agnostic_ig.engines.readers.transformers import Reading
 from agnostic_ig.engines.response import BlackBox
@@ -43,23 +45,22 @@ class InsideEngine:
     transform: Callable[[Any], Any]
     depends: np.ndarray
     reading: Reading
-    facts: dict[str, str] = field(init=False)
 
-    def __post_init__(self) -> None:
+    name = property(attrgetter("inner.name"))
+    exact = property(attrgetter("inner.exact"))
+    why = property(attrgetter("inner.why"))
+    family = property(attrgetter("inner.family"))
+    start = property(attrgetter("inner.start"))  # of trees, as parts of other models ask for them
+    trees = property(attrgetter("inner.trees"))
+
+    @property
+    def facts(self) -> dict[str, str]:
         n_features, n_inner = self.depends.shape
-        self.facts = self.inner.facts | {"pipeline": f"{n_features} columns become {n_inner} before the model"}
+        return self.inner.facts | {"pipeline": f"{n_features} columns become {n_inner} before the model"}
 
-    @property
-    def name(self) -> str:
-        return self.inner.name
-
-    @property
-    def exact(self) -> bool:
-        return self.inner.exact
-
-    @property
-    def why(self) -> str:
-        return self.inner.why
+    def behind(self, part: Any) -> Any:
+        """A part of the inner model behind the same transformers."""
+        return InsideFunction(part, self) if isinstance(part, SmoothFunction) else replace(self, inner=part)
 
     def with_black_box(self, black_box: BlackBox) -> "Separate":
         """The engine for rows as today's codec encodes them, checked on rows that the model has answered.
@@ -70,6 +71,14 @@ class InsideEngine:
             If what moves continuously today passes a transformer that is not affine, or trees stand behind mixtures of
             columns that jump.
         """
+        inner, column_map = self.bound(black_box)
+        way = MIXED.get(type(inner)) if column_map.mixes.any() else Separate
+        if way is None:
+            raise Unsupported(f"the pipeline mixes columns before a model whose engine is {inner.name}")
+        return way(self, inner, column_map)
+
+    def bound(self, black_box: BlackBox) -> tuple[Any, ColumnMap]:
+        """What stands inside, and the way there, for rows as today's codec encodes them."""
         for j, name in self.reading.curved.items():
             if not black_box.codec.discrete[j]:
                 raise Unsupported(f"{name} is not affine in column {black_box.codec.names[j]!r}")
@@ -77,11 +86,7 @@ class InsideEngine:
         column_map = ColumnMap.of(self.transform, self.depends, black_box.codec, examples)
         column_map.check(examples)
         inside = BlackBox(black_box.response, column_map.inner_codec, column_map.rows(examples))
-        inner = self.inner.with_black_box(inside)
-        way = MIXED.get(type(inner)) if column_map.mixes.any() else Separate
-        if way is None:
-            raise Unsupported(f"the pipeline mixes columns before a model whose engine is {inner.name}")
-        return way(self, inner, column_map)
+        return self.inner.with_black_box(inside), column_map
 
 
 @dataclass
@@ -92,9 +97,12 @@ class Separate:
     inner: Any
     column_map: ColumnMap
 
-    def __post_init__(self) -> None:
-        self.name, self.exact, self.why = self.inner.name, self.inner.exact, self.inner.why
-        self.facts = self.origin.facts
+    name = property(attrgetter("inner.name"))
+    exact = property(attrgetter("inner.exact"))
+    why = property(attrgetter("inner.why"))
+    facts = property(attrgetter("origin.facts"))
+    start = property(attrgetter("inner.start"))
+    trees = property(attrgetter("inner.trees"))
 
     def with_black_box(self, black_box: BlackBox) -> "Separate":
         """The same engine for rows as today's codec encodes them."""
@@ -109,8 +117,13 @@ class Separate:
         inside = self.column_map.block(block)
         return self.inner.attribute(inside, self.column_map.columns(columns), outputs, settings)
 
-    def edges(self, rng: np.random.Generator, n: int) -> None:
-        """Thresholds lie in the inner columns: rounding keeps the user's columns beside them."""
+    def on_paths(self, block: PairBlock, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of paths in the inner columns, and their players."""
+        return self.inner.on_paths(self.column_map.block(block), self.column_map.columns(columns))
+
+    def edges(self, rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """None: thresholds lie in the inner columns, and rounding keeps the user's columns beside them."""
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
 
     def pairs_per_batch(self, n_features: int, n_outputs: int) -> int:
         """Pairs whose inner columns fit in memory."""
@@ -140,6 +153,18 @@ class PulledFunction(SmoothFunction):
         return slopes @ means, None if error is None else np.abs(slopes) @ error
 
 
+class InsideFunction(SmoothFunction):
+    """A smooth function behind transformers, before there is a table."""
+
+    def __init__(self, function: SmoothFunction, origin: InsideEngine) -> None:
+        self.function, self.origin = function, origin
+        self.n_outputs, self.is_smooth = function.n_outputs, function.is_smooth
+
+    def with_black_box(self, black_box: BlackBox) -> PulledFunction:
+        """The function for rows as today's codec encodes them."""
+        return PulledFunction(*replace(self.origin, inner=self.function).bound(black_box))
+
+
 class MixedSmooth(Separate):
     """A smooth model behind mixtures of columns."""
 
@@ -148,11 +173,12 @@ class MixedSmooth(Separate):
         return pulled.attribute(block, columns, outputs, settings)
 
 
-class MixedTrees(Separate):
-    """Trees behind mixtures of columns, each of which is a player of its own until its jumps are shared."""
+class MixedSteps(Separate):
+    """Trees, and formulas on them, behind mixtures of columns, each a player of its own until its jumps are shared."""
+
+    has_components = True  # which are no players of the user's: such trees are no part of a larger walk
 
     def __post_init__(self) -> None:
-        super().__post_init__()
         jumps = self.column_map.codec.discrete | self.origin.reading.filled
         beyond = np.flatnonzero(self.column_map.depends[:, self.column_map.mixes].any(axis=1) & jumps)
         if beyond.size:
@@ -162,15 +188,14 @@ class MixedTrees(Separate):
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         inside = self.column_map.block(block)
         answer = self.inner.attribute(inside, self._components(columns), outputs, settings)
-        values, variance = answer.values[:, : columns.n_players], answer.variance
-        mixed = answer.values[:, columns.n_players :]
-        shares = self._shares(block, columns)
-        values = values + np.einsum("pjc,pco->pjo", shares, mixed)
+        shares, n = self._shares(block, columns), columns.n_players
+        values = answer.values[:, :n] + np.einsum("pjc,pco->pjo", shares, answer.values[:, n:])
+        error, variance = answer.error, answer.variance
+        if error is not None:
+            error = _with_mixtures(error, shares)
         if variance is not None:
-            sizes = np.sqrt(variance[:, columns.n_players :])
-            spread = np.einsum("pjc,pco->pjo", np.abs(shares), sizes)
-            variance = (np.sqrt(variance[:, : columns.n_players]) + spread) ** 2
-        return replace(answer, values=values, variance=variance)
+            variance = _with_mixtures(np.sqrt(variance), shares) ** 2
+        return replace(answer, values=values, error=error, variance=variance)
 
     def _components(self, columns: Columns) -> Columns:
         """Inner columns; behind the user's players comes one player a mixture."""
@@ -190,8 +215,16 @@ class MixedTrees(Separate):
         return np.divide(by_player, whole, out=np.zeros_like(by_player), where=whole != 0.0)
 
 
+def _with_mixtures(sizes: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Sizes of errors of players and mixtures (n_pairs, n_players + n_mixed, n_outputs), for the players."""
+    n_players = shares.shape[1]
+    return sizes[:, :n_players] + np.einsum("pjc,pco->pjo", np.abs(shares), sizes[:, n_players:])
+
+
 # How engines answer behind mixtures of columns.
 MIXED: dict[type, Callable[[InsideEngine, Any, ColumnMap], Separate]] = {
     SmoothEngine: MixedSmooth,
-    TreeEngine: MixedTrees,
+    TreeEngine: MixedSteps,
+    SumEngine: MixedSteps,
+    CompositeEngine: MixedSteps,
 }

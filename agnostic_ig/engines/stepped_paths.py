@@ -76,12 +76,12 @@ def find_jumps(engines: Sequence[Any], block: PairBlock, columns: Columns, other
 
 def _terms(engine: Any, block: PairBlock, columns: Columns) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Leaves alive on the paths, the players that they name, and the pair of each."""
-    pairs = engine.path_columns(block, columns.discrete)
+    pairs, player_of = engine.on_paths(block, columns)
     ends = np.empty(len(block), dtype=np.int64)
     room = 64 * len(block)
     while True:
         terms = Terms(np.empty(room, TERM), np.empty(4 * room, np.int64), np.zeros(2, np.int64))
-        note_terms(engine.trees, columns.player_of, pairs, terms, ends)
+        note_terms(engine.trees, player_of, pairs, terms, ends)
         n_terms, n_members = terms.count
         if n_terms <= room and n_members <= 4 * room:
             break

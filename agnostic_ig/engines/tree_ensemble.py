@@ -145,9 +145,9 @@ class TreeEngine:
         credits = np.ascontiguousarray(credits[:, :-1].transpose(2, 1, 0))
         return credits if of_ties is None else credits + of_ties
 
-    def path_columns(self, block: PairBlock, discrete: np.ndarray) -> np.ndarray:
-        """Ends of every pair's path as the kernels take them one by one, (n_pairs, n_features) of COLUMN."""
-        return self._ends(block, discrete).columns()
+    def on_paths(self, block: PairBlock, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
+        """Ends of paths as the kernels take them one by one, (n_pairs, n_features) of COLUMN, and their players."""
+        return self._ends(block, columns.discrete).columns(), columns.player_of
 
     def _ends(self, block: PairBlock, discrete: np.ndarray) -> PathEnds:
         at_half = discrete.copy()

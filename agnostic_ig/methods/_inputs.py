@@ -32,6 +32,8 @@ class Inputs:
     baseline : BaselineRows
     columns : Columns
     codec : Codec
+    encoded : list of str
+        Names of the columns that the model itself encodes or treats as categories.
     """
 
     X: Any
@@ -41,6 +43,7 @@ class Inputs:
     baseline_rows: np.ndarray
     columns: Columns
     codec: Codec
+    encoded: list[str]
 
 
 def prepare_inputs(
@@ -58,15 +61,16 @@ def prepare_inputs(
     _check_columns("X", X, fitted)
     codec = Codec.from_tables([("X", X)], fitted_columns(fitted)[0])
     shown = _check_feature_names(owner, feature_names, codec.names)
-    discrete = codec.discrete | native_categories(fitted, len(shown))
-    columns = make_columns(owner, shown, codec.with_discrete(discrete), categorical_features)
+    inside = native_categories(fitted, len(shown))
+    columns = make_columns(owner, shown, codec.with_discrete(codec.discrete | inside), categorical_features)
     codec = codec.with_discrete(columns.discrete)
     resolved = _resolve_baseline(owner, baseline, baseline_weights, X, Layout(codec, columns))
     codec = codec.with_levels_of("baseline", resolved.rows)
     rows, baseline_rows = codec.encode("X", X), codec.encode("baseline", resolved.rows)
     codec = _as_model_sees(codec, fitted)
     asked, asked_baseline = codec.decode(rows.copy()), codec.decode(baseline_rows.copy())
-    return Inputs(asked, rows, resolved, asked_baseline, baseline_rows, columns, codec)
+    encoded = [shown[j] for j in np.flatnonzero(inside)]
+    return Inputs(asked, rows, resolved, asked_baseline, baseline_rows, columns, codec, encoded)
 
 
 def _fitted_on(model: Any) -> Any:

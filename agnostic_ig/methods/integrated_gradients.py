@@ -258,6 +258,8 @@ class IntegratedGradients(Explainer):
         facts = {"model": type(self.model).__name__, "baseline": inputs.baseline.description, "why": built.why}
         if built.agreement is not None:
             facts["agreement"] = f"{built.agreement:.1e} relative on {built.n_probes:,} rows"
+        if inputs.encoded:
+            facts["categories"] = f"{', '.join(inputs.encoded)}: encoded inside the model, so they move at one half"
         return facts | built.engine.facts
 
     def _warn(self, explanation: Explanation, averages: Averages, baseline: BaselineRows, black_box: BlackBox) -> None:

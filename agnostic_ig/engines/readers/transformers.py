@@ -55,6 +55,9 @@ class Reading:
 def steps_of(model: Any) -> tuple[list[Any], Any]:
     """Transformers of a pipeline that do something when it predicts, and its model."""
     *before, last = [step for _, step in model.steps]
+    if hasattr(last, "steps"):  # a pipeline at the end of a pipeline
+        more, last = steps_of(last)
+        before = before + more
     return [step for step in before if not _passes(step)], last
 
 
