@@ -296,7 +296,7 @@ RULES: dict[str, Rule] = {
         [
             f"sklearn.{name}"
             for name in (
-                *("PCA", "IncrementalPCA", "TruncatedSVD", "FastICA", "FactorAnalysis", "SparsePCA"),
+                *("PCA", "IncrementalPCA", "TruncatedSVD", "FastICA", "FactorAnalysis"),
                 *("BaseRandomProjection", "_PLS", "PLSSVD", "LinearDiscriminantAnalysis"),
                 *("NeighborhoodComponentsAnalysis", "FeatureAgglomeration"),
             )
