@@ -173,6 +173,7 @@ class MixedSmooth(Separate):
         return pulled.attribute(block, columns, outputs, settings)
 
 
+@dataclass
 class MixedSteps(Separate):
     """Trees, and formulas on them, behind mixtures of columns, each a player of its own until its jumps are shared."""
 
