@@ -34,7 +34,7 @@ def jumping(x, b, columns, encoded=()):
     ]
 
 
-def stepped(answer, x, b, columns, encoded=(), n_steps=3001):
+def stepped(answer, x, b, columns, encoded=(), n_steps=1001):
     """Attributions of a piecewise constant pipeline; answer takes a DataFrame.
 
     Two staircases up to and from one half, and a tie there of everything that moves: numbers from just before to just
@@ -68,28 +68,25 @@ def linear(margins, link, slope, x, b, columns, encoded=()):
     before = np.where(jumps, b, (np.where(jumps, 0, x) + np.where(jumps, 0, b)) / 2)
     after = np.where(jumps, x, before)
 
-    def at(row):
-        return np.asarray(margins(frame_of([row], columns)))[0].reshape(-1)
+    def at(rows):
+        return np.asarray(margins(frame_of(rows, columns)))
 
     halves = [_smooth(at, slope, start, end) for start, end in ((b, before), (after, x))]
     switching = np.flatnonzero(jumps & ~(x == b))
     moved_sets, weights = every_order(len(switching))
-    tie = np.zeros_like(halves[0])
-    for k, moved in enumerate(moved_sets):
-        row = before.copy()
+    rows = np.tile(before, (len(moved_sets), 1))
+    for row, moved in zip(rows, moved_sets, strict=True):
         row[switching[list(moved)]] = x[switching[list(moved)]]
-        tie[switching] += weights[:, k, None] * link(at(row))
+    tie = np.zeros_like(halves[0])
+    tie[switching] = weights @ np.array([link(m) for m in at(rows)])
     return sum(halves) + tie
 
 
 def _smooth(at, slope, start, end):
     """Credits of a stretch without jumps."""
-    m0 = at(start)
-    moves = np.zeros((len(start), len(m0)))
-    for j in np.flatnonzero(start != end):
-        row = start.copy()
-        row[j] = end[j]
-        moves[j] = at(row) - m0
+    one_moved = np.where(np.eye(len(start), dtype=bool), end, start)
+    m0, *moved = at(np.vstack([start, one_moved]))
+    moves = np.array(moved) - m0
     place, weight = np.polynomial.legendre.leggauss(120)
     slopes = sum(w / 2 * slope(m0 + (p + 1) / 2 * moves.sum(axis=0)) for p, w in zip(place, weight, strict=True))
     return moves @ slopes.T

@@ -1,5 +1,6 @@
 """Pipelines: mixtures of columns, models made of pipelines, containers, columns encoded inside, and what is refused."""
 
+import copy
 import functools
 
 import naive_pipelines as naive
@@ -19,7 +20,7 @@ from sklearn.ensemble import (
 )
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, QuantileTransformer, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, QuantileTransformer, StandardScaler
 
 from agnostic_ig import IntegratedGradients, inspect_model
 from agnostic_ig.exceptions import EngineUnavailableError
@@ -143,6 +144,30 @@ def test_numbers_that_a_model_encodes_move_at_one_half_for_every_engine():
         values = e.values[0, :, 1] if e.values.ndim == 3 else e.values[0]
         assert relative(values, wanted[:, 1]) <= tolerance
         assert e.description["categories"] == "hour: encoded inside the model, so they move at one half"
+
+
+# --- ties ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.1, 0.01])
+@pytest.mark.parametrize("scaler", [StandardScaler(), StandardScaler(with_std=False), MinMaxScaler((-1, 2))], ids=str)
+def test_decimal_columns_tie_behind_a_scaler(scaler, unit):
+    """Forests round scaled columns to float32; crossings tie as those of the same trees in the user's units do."""
+    rng = np.random.default_rng(0)
+    X = np.round(rng.integers(3, 23, size=(2000, 4)) * unit, 6)
+    y = X @ rng.normal(size=4) + X[:, 0] * X[:, 1] / unit / 20
+    model = make_pipeline(scaler, RandomForestRegressor(4, max_depth=5, random_state=0)).fit(X, y)
+    plain = copy.deepcopy(model[-1])
+    offset = scaler.transform(np.zeros((1, 4)))[0]
+    slope = scaler.transform(np.ones((1, 4)))[0] - offset
+    for tree in plain.estimators_:
+        j, threshold = tree.tree_.feature, tree.tree_.threshold
+        inner = j >= 0
+        in_units = (threshold[inner] - offset[j[inner]]) / slope[j[inner]]
+        threshold[inner] = np.round(in_units / unit * 2) / 2 * unit
+    np.testing.assert_allclose(plain.predict(X), model.predict(X))
+    ours, wanted = (IntegratedGradients(m, X[0], engine="exact").explain(X[1:60]).values for m in (model, plain))
+    np.testing.assert_allclose(ours, wanted, rtol=0, atol=1e-12 * np.abs(wanted).sum(axis=1).max())
 
 
 # --- containers ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairBlock, Unsupported
+from agnostic_ig.engines.response import Scales
 from agnostic_ig.exceptions import InvalidInputError
 from agnostic_ig.frames import Codec, matrix_shape
 
@@ -80,6 +81,16 @@ class ColumnMap:
         slopes = np.zeros(self.depends.shape)
         slopes[continuous] = (values[:-1] - values[-1]) / (moved[:-1] - moved[-1]).sum(axis=1, keepdims=True)
         return np.where(self.depends, slopes, 0.0)
+
+    @property
+    def scales(self) -> Scales:
+        """How inner columns are measured; those that are mixed, or do not move, as they are."""
+        every = np.arange(len(self.source))
+        slope = self.slopes[self.source, every]
+        scaled = (slope != 0.0) & ~self.mixes
+        slope = np.where(scaled, slope, 1.0)
+        offset = self.rows(self.example[None])[0] - slope * self.example[self.source]
+        return Scales(slope, np.where(scaled, offset, 0.0))
 
     def columns(self, columns: Columns) -> Columns:
         """How the inner columns move: as those that they come from."""

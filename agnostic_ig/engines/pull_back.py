@@ -86,6 +86,7 @@ class InsideEngine:
         column_map = ColumnMap.of(self.transform, self.depends, black_box.codec, examples)
         column_map.check(examples)
         inside = BlackBox(black_box.response, column_map.inner_codec, column_map.rows(examples))
+        inside.scales = column_map.scales
         return self.inner.with_black_box(inside), column_map
 
 

@@ -4,7 +4,7 @@ import numbers
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from agnostic_ig.exceptions import InvalidParameterError, ModelError, ModelOutpu
 from agnostic_ig.frames import Codec, matrix_shape, take_rows
 from agnostic_ig.validation import check_choice, invalid, shorten, type_error
 
-__all__ = ["BlackBox", "Response", "resolve_response"]
+__all__ = ["BlackBox", "Response", "Scales", "resolve_response"]
 
 METHODS = ("predict_proba", "decision_function", "predict", "score_samples")
 # The order in which "auto" looks for a response, by the kind of estimator.
@@ -294,6 +294,13 @@ def _class_indicator(predict: Callable[[Any], Any], classes: Any) -> Callable[[A
     return indicate
 
 
+class Scales(NamedTuple):
+    """Inside a pipeline: ``offset + slope * value`` for the user's values of a column; both (n_features,)."""
+
+    slope: np.ndarray
+    offset: np.ndarray
+
+
 class BlackBox:
     """A response asked through a codec, counting every row that the model sees.
 
@@ -307,6 +314,8 @@ class BlackBox:
         Largest standard deviation seen of answers to the same question, relative to the answers.
     examples : ndarray of shape (n, n_features)
         Encoded rows that the model takes; a row of zeros where none are known.
+    scales : Scales or None
+        Inside a pipeline: how its columns are measured there.
     """
 
     def __init__(self, response: Response, codec: Codec, examples: np.ndarray | None = None) -> None:
@@ -316,6 +325,7 @@ class BlackBox:
         self.n_rows = 0
         self.precision: type = np.float64
         self.noise = 0.0
+        self.scales: Scales | None = None
         self._n_outputs: int | None = None
         self._lock = threading.Lock()
 

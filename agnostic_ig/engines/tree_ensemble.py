@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
+from agnostic_ig.engines.response import Scales
 from agnostic_ig.engines.tree_pairs import PathEnds, cast, group_pairs, path_ends
-from agnostic_ig.engines.tree_tables import decimal_units
+from agnostic_ig.engines.tree_tables import decimal_units, place_in_units
 from agnostic_ig.kernels.links import LINKS
 from agnostic_ig.kernels.tree_batch import LANES, batch_credits
 from agnostic_ig.kernels.tree_jumps import linked_batch_credits
@@ -71,6 +72,7 @@ class TreeEngine:
 
     def __post_init__(self) -> None:
         self._narrowed: dict[tuple[int, ...], Trees] = {}
+        self.scales: tuple[np.ndarray, Scales] | None = None
         self._prepared: Callable[[np.ndarray], np.ndarray] = _as_it_is
         nodes = self.trees.nodes
         self.units = decimal_units(nodes, self.routing)
@@ -91,10 +93,21 @@ class TreeEngine:
 
     def with_black_box(self, black_box: Any) -> "TreeEngine":
         """The same engine for rows as today's codec encodes them."""
-        if self.encoding is None:
+        engine = copy.copy(self)
+        if self.encoding is not None:
+            engine._prepared = self.encoding(black_box.codec)
+        return engine if black_box.scales is None else engine._measured(black_box.scales)
+
+    def _measured(self, scales: Scales) -> "TreeEngine":
+        """The same where columns are decimal in the user's units, and have been scaled: places on the path are his."""
+        trees, units = place_in_units(self.trees, scales, self.routing)
+        if not units.any():
             return self
         engine = copy.copy(self)
-        engine._prepared = self.encoding(black_box.codec)
+        engine.trees, engine._narrowed = trees, {}
+        engine.units = np.where(units > 0.0, units, self.units)
+        scaled = np.flatnonzero(units)
+        engine.scales = scaled, Scales(scales.slope[scaled], scales.offset[scaled])
         return engine
 
     def predict(self, X: np.ndarray) -> np.ndarray:
@@ -152,7 +165,7 @@ class TreeEngine:
     def _ends(self, block: PairBlock, discrete: np.ndarray) -> PathEnds:
         at_half = discrete.copy()
         at_half[self.categorical] = True
-        return path_ends(block, self._prepared, self.routing, self.units, at_half)
+        return path_ends(block, self._prepared, self.routing, self.units, at_half, self.scales)
 
     def _only(self, outputs: tuple[int, ...]) -> tuple[Trees, tuple[int, ...] | None]:
         """Trees whose leaves hold the asked outputs only; None beside trees that each feed one output."""

@@ -45,15 +45,20 @@ class PathEnds:
         return columns
 
 
-def path_ends(block: PairBlock, prepared: Any, routing: type, units: np.ndarray, discrete: np.ndarray) -> PathEnds:
+def path_ends(
+    block: PairBlock, prepared: Any, routing: type, units: np.ndarray, discrete: np.ndarray, scales: Any = None
+) -> PathEnds:
     """Paths of a block from its baselines to its rows.
 
     prepared: from our rows to the numbers that the trees split on. units (n_features,): decimal grids of columns, 0 for
-    none. discrete (n_features,): columns that move at one half.
+    none. discrete (n_features,): columns that move at one half. scales: columns whose places are in the user's units,
+    and their `Scales`; None for none.
     """
-    baselines, rows = (cast(prepared(ends), routing) for ends in (block.baselines, block.rows))
+    uncast = [prepared(ends) for ends in (block.baselines, block.rows)]
+    baselines, rows = (cast(ends, routing) for ends in uncast)
+    placed = [_in_units(*both, scales) for both in zip((baselines, rows), uncast, strict=True)]
     starts, ends = block.by_baseline(baselines), block.by_row(rows)
-    start_place, end_place = block.by_baseline(_on_grid(baselines, units)), block.by_row(_on_grid(rows, units))
+    start_place, end_place = block.by_baseline(_on_grid(placed[0], units)), block.by_row(_on_grid(placed[1], units))
     rate = crossing_rates(starts, ends, start_place, end_place, discrete)
     if block.jumps is not None:
         rate[block.jumps & (starts != ends)] = 0.0
@@ -66,6 +71,16 @@ def cast(X: np.ndarray, routing: type) -> np.ndarray:
         return X
     with np.errstate(over="ignore"):
         return X.astype(routing).astype(np.float64)
+
+
+def _in_units(values: np.ndarray, uncast: np.ndarray, scales: Any) -> np.ndarray:
+    """Values, with those of scaled decimal columns in the user's units."""
+    if scales is None:
+        return values
+    columns, (slope, offset) = scales
+    values = values.copy()
+    values[:, columns] = (uncast[:, columns] - offset) / slope
+    return values
 
 
 def _on_grid(values: np.ndarray, units: np.ndarray) -> np.ndarray:

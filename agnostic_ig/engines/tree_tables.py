@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from agnostic_ig.engines.response import Scales
 from agnostic_ig.kernels.tree_nodes import CATEGORICAL, LISTED_RIGHT, MISSING_LEFT, NODE, Trees
 from agnostic_ig.numerics.decimals import decimal_unit, snap
 
-__all__ = ["Listed", "TreeTable", "decimal_units", "join_trees"]
+__all__ = ["Listed", "TreeTable", "decimal_units", "join_trees", "place_in_units"]
 
 
 class Listed(NamedTuple):
@@ -97,6 +98,22 @@ def _places(nodes: np.ndarray, routing: type) -> np.ndarray:
     units = decimal_units(nodes, routing)[feature]
     units[feature < 0] = 0.0
     return np.where(units > 0, snap(threshold, np.where(units > 0, units, 1.0)), threshold)
+
+
+def place_in_units(trees: Trees, scales: Scales, routing: type) -> tuple[Trees, np.ndarray]:
+    """Trees whose thresholds have places in the user's units where these are decimal, and the grids (0.0: none)."""
+    nodes = trees.nodes.copy()
+    inner = nodes["feature"] >= 0
+    feature = nodes["feature"][inner]
+    nodes["threshold"][inner] = (nodes["place"][inner] - scales.offset[feature]) / scales.slope[feature]
+    units = decimal_units(nodes, routing)
+    unscaled = (scales.slope == 1.0) & (scales.offset == 0.0)
+    units[unscaled[: len(units)]] = 0.0
+    of_node = np.where(inner, units[nodes["feature"]], 0.0)
+    snapped = snap(nodes["threshold"], np.where(of_node > 0.0, of_node, 1.0))
+    nodes["place"] = np.where(of_node > 0.0, snapped, nodes["place"])
+    nodes["threshold"] = trees.nodes["threshold"]
+    return trees._replace(nodes=nodes), units
 
 
 def decimal_units(nodes: np.ndarray, routing: type) -> np.ndarray:
