@@ -9,6 +9,7 @@ import catboost
 import lightgbm
 import numpy as np
 import xgboost
+from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     AdaBoostClassifier,
     BaggingClassifier,
@@ -28,6 +29,8 @@ from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree import (
     DecisionTreeClassifier,
@@ -442,6 +445,7 @@ TREES = [
 ]
 
 SMOOTH = [
+    Case("Pipeline, all mixed", lambda: make_pipeline(StandardScaler(), PCA(3), LogisticRegression()), engine="smooth"),
     Case("LogisticRegression", LogisticRegression, engine="smooth"),
     Case("LogisticRegression, 3 classes", LogisticRegression, "three", engine="smooth"),
     Case("LinearRegression, two numbers", LinearRegression, "two numbers", engine="smooth"),
