@@ -29,11 +29,15 @@ ROWS_PER_CALL = 65_536
 RANDOM, REPEATS = 1e-12, 8
 MOST_ROWS = 1 << 40  # that anyone can wait for
 PAIRS_PER_BATCH = 2048
+LARGEST_EXPONENT = 256  # of outputs that are taken as they are
 MAX_EFFECTS = 60_000  # of players on outputs, in a batch of pairs: each has some 200 intervals with as many numbers
 
 
 class Asker:
-    """Answers probes of one block: builds rows, asks the model in large calls, counts rows for every pair."""
+    """Answers probes of one block: builds rows, asks the model in large calls, counts rows for every pair.
+
+    Answers are in units of 2**exponent (n_pairs, n_outputs), which is one unless they are huge.
+    """
 
     def __init__(
         self, black_box: BlackBox, block: PairBlock, columns: Columns, outputs: np.ndarray, budget: int
@@ -44,7 +48,11 @@ class Asker:
         self.outputs = outputs
         self.n_evaluations = np.zeros(len(block), dtype=np.int64)
         self._black_box = black_box
+        self._errors = np.geterr()  # of the caller: what the model does is judged by them
         self._paths = Paths.between(block.b, block.x, columns.discrete)
+        ends = block.f_x[:, outputs], block.f_b[:, outputs]
+        self.exponent = _exponent(np.maximum(*np.abs(ends)))
+        self.f_x, self.f_b = (np.ldexp(end, -self.exponent) for end in ends)
         self.size = np.abs(np.concatenate([self.f_x, self.f_b], axis=1)).max(axis=1)  # (n_pairs,): largest output seen
         self.reach = np.abs(self.f_x - self.f_b)  # how far the path has been seen to lead the model away from f_b
         self.unsearched = np.zeros_like(self.reach)  # jumps that the budget did not let anyone look for
@@ -67,14 +75,6 @@ class Asker:
     def remaining(self, pairs: Any) -> np.ndarray:
         """Model rows that these pairs may still cost."""
         return self.budget - self.n_evaluations[pairs]
-
-    @property
-    def f_x(self) -> np.ndarray:
-        return self.block.f_x[:, self.outputs]
-
-    @property
-    def f_b(self) -> np.ndarray:
-        return self.block.f_b[:, self.outputs]
 
     def _moving_players(self) -> np.ndarray:
         """(n_pairs, n_players): players with a column in which x and b differ."""
@@ -114,7 +114,10 @@ class Asker:
             build_probes(
                 self._paths, self.columns.player_of, pair[part], alpha[part], moved_alpha[part], moved[part], rows,
             )  # fmt: skip
-            answers[part] = self._black_box.ask_matrix(rows)[:, self.outputs]
+            with np.errstate(**self._errors):
+                answers[part] = self._black_box.ask_matrix(rows)[:, self.outputs]
+        if self.exponent.any():
+            answers = np.ldexp(answers, -self.exponent[pair])
         np.maximum.at(self.size, pair, np.abs(answers).max(axis=1, initial=0.0))
         return answers
 
@@ -152,12 +155,21 @@ class NumericEngine:
 
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         """Attributions of all pairs, with an error estimate for every value."""
+        budget = min(settings.max_evaluations or BUDGETS[settings.thoroughness], MOST_ROWS)
+        asker = Asker(self.black_box, block, columns, outputs, budget)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is lost has an error that is infinite
+            values, error = self._attribute(asker, settings)
+            converged = _converged(values, error, settings.tol)
+            values, error = (np.ldexp(one, asker.exponent[:, None, :]) for one in (values, error))
+        values[~np.isfinite(values)], error[~np.isfinite(values)] = 0.0, np.inf
+        return PairAnswer(values, error, None, asker.n_evaluations, converged)
+
+    def _attribute(self, asker: Asker, settings: Settings) -> tuple[np.ndarray, np.ndarray]:
+        """Values and error estimates of all pairs, in the asker's units."""
         from agnostic_ig.engines.numeric_jump import refine
         from agnostic_ig.engines.numeric_mixed import integrate
 
-        budget = min(settings.max_evaluations or BUDGETS[settings.thoroughness], MOST_ROWS)
-        asker = Asker(self.black_box, block, columns, outputs, budget)
-        values = np.zeros((len(block), columns.n_players, len(outputs)))
+        values = np.zeros((*asker.moving.shape, len(asker.outputs)))
         error = np.zeros_like(values)
         open_pairs = np.flatnonzero(asker.moving.any(axis=1))
         self.black_box.note_noise(asker.find_randomness(open_pairs))
@@ -165,7 +177,9 @@ class NumericEngine:
         asker.moves_smoothly[open_pairs] = moves
         unpaid = integrate(asker, open_pairs[moves], settings, values, error)
         refine(asker, np.sort(np.concatenate([open_pairs[~moves], unpaid])), settings, values, error)
-        return PairAnswer(values, error, None, asker.n_evaluations, _converged(values, error, settings.tol))
+        lost = ~np.isfinite(values) | np.isnan(error)
+        values[lost], error[lost] = 0.0, np.inf
+        return values, error
 
     @staticmethod
     def _moves_smoothly(asker: Asker, pairs: np.ndarray) -> np.ndarray:
@@ -196,6 +210,12 @@ class NumericEngine:
         return int(np.clip(MAX_EFFECTS // (n_features * n_outputs), 1, PAIRS_PER_BATCH))
 
 
+def _exponent(size: np.ndarray) -> np.ndarray:
+    """Powers of two that make huge outputs small enough to be squared; others are left as they are."""
+    exponent = np.frexp(size)[1]
+    return np.where(exponent > LARGEST_EXPONENT, exponent, 0)
+
+
 SCANNED = 6
 SCAN_STEP = {"exact": 1e-5, "random": 1e-3}
 NOTICED = 6.0  # differences of random answers that are no chance, in their standard deviations
@@ -204,4 +224,5 @@ TOO_RANDOM = 1e-4  # from this noise, relative, steps of a model cannot be told 
 
 def _converged(values: np.ndarray, error: np.ndarray, tol: float) -> np.ndarray:
     """Whether the summed error estimates of every output are within tol of the summed attributions."""
-    return (error.sum(axis=1) <= tol * np.abs(values).sum(axis=1) + 1e-300).all(axis=1)
+    found = error.sum(axis=1)
+    return (np.isfinite(found) & (found <= tol * np.abs(values).sum(axis=1))).all(axis=1)

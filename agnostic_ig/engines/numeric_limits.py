@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from agnostic_ig.engines.numeric_breaks import NARROW
-from agnostic_ig.engines.numeric_smooth import ROUNDING_OF_FLOAT32
+from agnostic_ig.engines.numeric_smooth import ROUNDING
 from agnostic_ig.engines.numeric_tie import NOTHING
 
 __all__ = ["NARROWEST", "narrowest", "no_change"]
@@ -14,6 +14,7 @@ __all__ = ["NARROWEST", "narrowest", "no_change"]
 # in decimals apart by about 1e-7; a model that moves with every minute step does not.
 NARROWEST = {"stepped": 5e-7, "mixed": NARROW}
 NOTICED = 12.0  # sums of four random answers that are no chance, in standard deviations of one
+SMALLEST = 5e-324  # of all numbers
 DRIFT = 50.0  # how steep a smooth part may be that moves on across the interval of a jump
 
 
@@ -26,6 +27,6 @@ def no_change(asker: Any) -> np.ndarray:
     """(n_pairs, n_outputs): differences of the model that count as none, by what has been seen of it so far."""
     change = np.abs(asker.f_x - asker.f_b)
     drift = DRIFT * NARROW * asker.moves_smoothly[:, None]
-    rounding = ROUNDING_OF_FLOAT32 if asker.precision is np.float32 else 0.0
+    rounding = 0.0 if asker.precision is np.float64 else ROUNDING[asker.precision]
     random = NOTICED * (np.maximum(asker.randomness, rounding) * asker.size)[:, None]
-    return (NOTHING + drift) * np.maximum(change, 0.01 * asker.size[:, None]) + random + 1e-300
+    return (NOTHING + drift) * np.maximum(change, 0.01 * asker.size[:, None]) + random + SMALLEST

@@ -67,7 +67,8 @@ def _limit(now: Intervals, ends: np.ndarray) -> np.ndarray:
 
 def is_saturated(f: np.ndarray) -> np.ndarray:
     """(n,): probabilities (n, n_outputs) whose log-odds say nothing; not known yet (nan) is not saturated."""
-    return (f * (1.0 - f) < ROUNDING / SATURATED).any(axis=1)
+    with np.errstate(over="ignore"):  # what is no probability
+        return (f * (1.0 - f) < ROUNDING / SATURATED).any(axis=1)
 
 
 def explain_in_log_odds(

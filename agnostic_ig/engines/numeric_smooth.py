@@ -13,13 +13,13 @@ from agnostic_ig.engines.numeric_tie import Intervals, alone
 from agnostic_ig.numerics.chebyshev import chebyshev_coefficients, chebyshev_points, degree_below
 from agnostic_ig.numerics.quadrature import gauss_legendre
 
-__all__ = ["MAX_ORDER", "NOISY", "ROUNDING_OF_FLOAT32", "integrate_panels", "measure_noise", "merged", "scan"]
+__all__ = ["MAX_ORDER", "NOISY", "ROUNDING", "integrate_panels", "measure_noise", "merged", "scan"]
 
 POINTS = (16, 32, 64, 128)  # pieces between the Chebyshev points of a scan, doubled until the coefficients fade
 LEAST_ORDER, MAX_ORDER = 3, 64  # fewer nodes tell nothing about the rate at which coefficients fade
 # Steps of differences in units of the path: where truncation meets the noise of the model, and not below.
 SMALLEST_STEP, LARGEST_STEP = 3e-8, 0.05
-ROUNDING, ROUNDING_OF_FLOAT32 = 1e-16, 3e-8  # noise of a model that shows none
+ROUNDING = {np.float64: 1e-16, np.float32: 3e-8, np.float16: 2.5e-4}  # noise of a model that shows none
 NOISE_POINTS, NOISE_SPACING = 8, 1.2345e-6
 NOISY = 1e-11  # from this noise, relative, differences on one side would miss more than a tenth of the usual tol
 CHEAP = 64  # differences that are so few are central ones, which are more exact
@@ -38,11 +38,10 @@ def measure_noise(asker: Any, pairs: np.ndarray) -> None:
     """
     alpha = 0.37 + NOISE_SPACING * np.arange(NOISE_POINTS)
     answers = asker.ask_path(np.repeat(pairs, len(alpha)), np.tile(alpha, len(pairs)))
-    third = np.diff(answers.reshape(len(pairs), len(alpha), len(asker.outputs)), n=3, axis=1)
-    sigma = np.sqrt((third**2).mean(axis=1) / 20.0)
-    least = ROUNDING if asker.precision is np.float64 else ROUNDING_OF_FLOAT32
-    sigma = (sigma / (asker.size[pairs, None] + 1e-300)).max(axis=1, initial=0.0)
-    asker.noise[pairs] = np.maximum(np.maximum(sigma, asker.randomness[pairs]), least)
+    relative = answers.reshape(len(pairs), len(alpha), len(asker.outputs)) / (asker.size[pairs, None, None] + 1e-300)
+    third = np.diff(relative, n=3, axis=1)
+    sigma = np.sqrt((third**2).mean(axis=1) / 20.0).max(axis=1, initial=0.0)
+    asker.noise[pairs] = np.maximum(np.maximum(sigma, asker.randomness[pairs]), ROUNDING[asker.precision])
 
 
 def scan(

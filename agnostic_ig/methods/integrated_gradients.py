@@ -15,6 +15,7 @@ from agnostic_ig.exceptions import (
     CompletenessWarning,
     InvalidInputError,
     ModelError,
+    ModelOutputError,
     NoiseWarning,
 )
 from agnostic_ig.frames import container_of, row_labels
@@ -170,6 +171,7 @@ class IntegratedGradients(Explainer):
         base_outputs = _ask_baseline(black_box, inputs) if known is None else known
         chosen = resolve_target(self._owner, target, response, base_outputs.shape[1], len(inputs.rows))
         predictions = _ask(black_box, "X", inputs.X, inputs.rows, inputs.columns)
+        _check_span(predictions[:, chosen.outputs], base_outputs[:, chosen.outputs], response.name)
         ends = np.concatenate([inputs.baseline_rows, inputs.rows]), np.concatenate([base_outputs, predictions])
         built, is_new = self._engine_for(black_box, *ends)
         if not built.engine.exact:  # it asks the model, which may be parallel itself
@@ -282,10 +284,10 @@ class IntegratedGradients(Explainer):
                 stacklevel=level,
             )
         missed = int((~averages.converged).sum())
-        total = np.abs(averages.values).sum(axis=1)
         if missed:
             found = (averages.error + np.sqrt(averages.variance)).sum(axis=1)
             with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                total = np.abs(averages.values).sum(axis=1)
                 worst = np.where(found > 0.0, found / total, 0.0)[~averages.converged].max()
             warnings.warn(
                 f"{missed} of {len(averages.converged)} rows did not reach tol={self.tol:g} within their budget; the "
@@ -294,10 +296,10 @@ class IntegratedGradients(Explainer):
                 stacklevel=level,
             )
         gap = np.abs(explanation.convergence_delta)
-        size = np.abs(explanation.values).sum(axis=1)
-        outputs = np.abs(explanation.predictions) + np.abs(explanation.base_values)
-        room = COMPLETENESS[black_box.precision] * (size + outputs)
-        room = room + explanation.error_estimate.sum(axis=1)
+        with np.errstate(over="ignore"):  # of huge outputs
+            size = np.abs(explanation.values).sum(axis=1)
+            outputs = np.abs(explanation.predictions) + np.abs(explanation.base_values)
+            room = COMPLETENESS[black_box.precision] * (size + outputs) + explanation.error_estimate.sum(axis=1)
         if (gap > room).any():
             warnings.warn(
                 f"The attributions of {int((gap > room).reshape(len(gap), -1).any(axis=1).sum())} rows do not add up: "
@@ -305,6 +307,19 @@ class IntegratedGradients(Explainer):
                 CompletenessWarning,
                 stacklevel=level,
             )
+
+
+def _check_span(predictions: np.ndarray, base_outputs: np.ndarray, name: str) -> None:
+    """Attributions add up to a difference of outputs, which must be a number."""
+    with np.errstate(over="ignore"):
+        highest = np.maximum(predictions.max(axis=0) - base_outputs.min(axis=0), 0.0)
+        lowest = np.minimum(predictions.min(axis=0) - base_outputs.max(axis=0), 0.0)
+    if not np.isfinite(highest - lowest).all():
+        raise ModelOutputError(
+            f"The model's {name} must differ by less than {np.finfo(float).max:.2g} between X and the baseline, or the "
+            f"attributions are no numbers. It returned values from {min(predictions.min(), base_outputs.min()):g} to "
+            f"{max(predictions.max(), base_outputs.max()):g}. Explain the outputs in a larger unit."
+        )
 
 
 def _ask_baseline(black_box: BlackBox, inputs: Inputs) -> np.ndarray:
