@@ -17,7 +17,7 @@ ENGINES = ("auto", "exact", "numeric")
 MAX_PROBES = 2000
 RECHECKED = 64  # rows of every later call; completeness is looked at on all of them anyway
 # Agreement asked of a structural engine, relative to the largest output: a few hundred roundings of a sum.
-AGREEMENT = {np.float64: 1e-10, np.float32: 1e-5}
+AGREEMENT = {np.float64: 1e-10, np.float32: 1e-5, np.float16: 3e-3}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from agnostic_ig.engines.numeric_groups import GroupTests, explain
 from agnostic_ig.engines.numeric_limits import NARROWEST, narrowest, no_change
 from agnostic_ig.engines.numeric_pieces import EFFORTS, is_at_half
 from agnostic_ig.engines.numeric_search import Search
+from agnostic_ig.engines.numeric_smooth import ROUNDING, SIGMAS
 from agnostic_ig.engines.numeric_surface import (
     PLACES,
     PLANE,
@@ -53,6 +54,16 @@ def refine(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndarray
     gap = np.abs(values[pairs].sum(axis=1) - (asker.f_x - asker.f_b)[pairs])
     gap = np.where(gap > search.limit[pairs], gap, 0.0)
     error[pairs] += gap[:, None, :] * asker.moving[pairs][:, :, None]
+    _add_rounding(asker, search.found, error)
+
+
+def _add_rounding(asker: Any, found: Found, error: np.ndarray) -> None:
+    """What rounding of short answers makes of the effects of a player: each is the difference of two of them."""
+    if asker.precision is np.float64:
+        return
+    count = np.zeros(error.shape)
+    np.add.at(count, found.intervals.pair, found.effects != 0)
+    error += SIGMAS * ROUNDING[asker.precision] * asker.size[:, None, None] * np.sqrt(2.0 * count)
 
 
 def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray) -> None:

@@ -19,7 +19,8 @@ __all__ = ["PLACES", "PLANE", "located", "looks_slanted", "shares_of_surface", "
 BEFORE = 20.0  # how far before a jump its surface is looked at, in widths of its interval
 LONG_BEFORE = 1000.0  # the same for jumps that single players seem to explain: shares of 0.999 are told from 1
 LATE = 50.0  # how far players are moved alone to see whether they cross the surface later, in units of this
-NEAR = {np.float64: 1e-7, np.float32: 1e-5}  # how far before a jump shares are measured, in units of the path
+# How far before a jump shares are measured, in units of the path.
+NEAR = {np.float64: 1e-7, np.float32: 1e-5, np.float16: 1e-3}
 CLOSER = 8.0  # and how many times closer they are checked
 FAR = 1e5  # how far a player is moved alone, in units of NEAR; smaller shares than 1 / FAR count as none
 SAME = 0.02  # what counts as the value behind the surface, relative to the jump

@@ -23,6 +23,8 @@ PREFERENCE = {
     "outlier_detector": ("decision_function", "score_samples"),
     None: ("predict", "predict_proba", "decision_function", "score_samples"),
 }
+# Precisions of answers that bound what can be asked of agreement and sums.
+SHORT_FLOATS = (np.float32, np.float16)
 
 
 @dataclass(frozen=True)
@@ -54,11 +56,15 @@ class Response:
     per_class: bool = True
 
     def outputs(self, container: Any) -> np.ndarray:
-        """The model's answers for a container as a finite (n, n_outputs) matrix, float32 if the model's is."""
+        """The model's answers for a container as a finite (n, n_outputs) matrix, in the model's own precision."""
         try:
             answer = self.call(container)
-        except MemoryError:
-            raise
+        except MemoryError as error:
+            raise MemoryError(
+                f"The model ran out of memory when it was asked for {matrix_shape(container)[0]:,} rows together"
+                f"{f' ({error})' if str(error) else ''}. A smaller batch_size, or fewer rows of X, ask for fewer at a "
+                "time."
+            ) from error
         except Exception as error:
             raise ModelError(f"The model raised {type(error).__name__}: {error}{self._who(container)}") from error
         return _check_outputs(answer, container, self.name)
@@ -125,7 +131,7 @@ def _check_outputs(answer: Any, container: Any, name: str) -> np.ndarray:
             f"The model's {name} must return shape (n,) or (n, n_outputs) for n = {n_rows} rows. "
             f"It returned shape {array.shape}."
         )
-    own = np.float32 if array.dtype == np.float32 else np.float64
+    own = array.dtype if array.dtype in SHORT_FLOATS else np.float64
     outputs = array.astype(own).reshape(n_rows, -1)
     if not np.isfinite(outputs).all():
         row = int(np.argmin(np.isfinite(outputs).all(axis=1)))
@@ -309,7 +315,7 @@ class BlackBox:
     n_rows : int
         Rows that the model has seen.
     precision : type
-        np.float32 once the model has answered in float32, which bounds what can be asked of agreement and sums.
+        The coarsest in which the model has answered: np.float64, np.float32 or np.float16.
     noise : float
         Largest standard deviation seen of answers to the same question, relative to the answers.
     examples : ndarray of shape (n, n_features)
@@ -340,8 +346,7 @@ class BlackBox:
                 f"The model's {self.response.name} must return as many outputs at every call. It returned "
                 f"{outputs.shape[1]} for {len(outputs):,} rows, after {self._n_outputs} before."
             )
-        if outputs.dtype == np.float32:
-            self.precision = np.float32
+        self.precision = max(self.precision, outputs.dtype.type, key=lambda kind: np.finfo(kind).eps)
         return outputs.astype(np.float64, copy=False)
 
     def note_noise(self, relative: float) -> None:

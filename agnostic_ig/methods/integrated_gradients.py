@@ -32,7 +32,9 @@ __all__ = ["IntegratedGradients"]
 
 # Completeness asked of exact engines: rounding of sums over leaves, relative to the summed absolute values, and of
 # the model's own output.
-COMPLETENESS = {np.float64: 1e-9, np.float32: 1e-5}
+COMPLETENESS = {np.float64: 1e-9, np.float32: 1e-5, np.float16: 3e-3}
+# What differences of rounded answers reach in smooth models: the square root of their rounding, or somewhat less.
+WITHIN_REACH = {np.float32: 2e-4, np.float16: 0.1}
 # Baselines that share a block of pairs with all rows of a batch, when there are many.
 BASELINES_TOGETHER = 8
 
@@ -291,7 +293,7 @@ class IntegratedGradients(Explainer):
                 worst = np.where(found > 0.0, found / total, 0.0)[~averages.converged].max()
             warnings.warn(
                 f"{missed} of {len(averages.converged)} rows did not reach tol={self.tol:g} within their budget; the "
-                f"largest estimated relative error is {worst:.2g}. Raise max_evaluations or thoroughness, or tol.",
+                f"largest estimated relative error is {worst:.2g}. {_advice(black_box.precision, self.tol)}",
                 BudgetWarning,
                 stacklevel=level,
             )
@@ -307,6 +309,17 @@ class IntegratedGradients(Explainer):
                 CompletenessWarning,
                 stacklevel=level,
             )
+
+
+def _advice(precision: type, tol: float) -> str:
+    """What to do about rows that did not reach tol: more looks do not sharpen answers that are short."""
+    if precision is np.float64 or tol > WITHIN_REACH[precision]:
+        return "Raise max_evaluations or thoroughness, or tol."
+    return (
+        f"The model answers in {precision.__name__}, whose rounding bounds what can be reached, whatever "
+        f"max_evaluations: ask for a larger tol ({WITHIN_REACH[precision]:g} may do), or pass a function that answers "
+        "in float64."
+    )
 
 
 def _check_span(predictions: np.ndarray, base_outputs: np.ndarray, name: str) -> None:

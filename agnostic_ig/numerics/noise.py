@@ -23,7 +23,7 @@ POINTS = len(MARKS) - 1
 # feature with a large offset does.
 SPACINGS = (2.0**-32, 2.0**-22)
 # Where answers are float32 the shorter ones would be spent in vain.
-FIRST_SPACING = {np.float64: 0, np.float32: 1}
+FIRST_SPACING = {np.float64: 0, np.float32: 1, np.float16: 1}
 # The smooth part has at most this degree; three values are left then.
 HIGHEST_DEGREE = 4
 # A lower degree will do if it leaves at most this times what the highest leaves.
@@ -40,11 +40,14 @@ class Noise:
         Standard deviation that was measured; 0 where answers do not move at all.
     unit : ndarray
         Largest relative rounding of an answer: that of float32 where all answers seen are float32 numbers.
+    least : float
+        The same by the type of the answers alone.
     """
 
-    def __init__(self, sigma: np.ndarray, unit: np.ndarray) -> None:
+    def __init__(self, sigma: np.ndarray, unit: np.ndarray, least: float) -> None:
         self.sigma = sigma
         self.unit = unit
+        self.least = least
 
 
 @functools.cache
@@ -107,7 +110,7 @@ def measure_noise(ask: Ask, rows: np.ndarray, outputs: np.ndarray, lines: np.nda
     outputs : ndarray of shape (n, n_outputs)
         Answers at the rows.
     precision : type
-        Of the answers, np.float64 or np.float32.
+        Of the answers: np.float64, np.float32 or np.float16.
     """
     sigma = np.zeros_like(outputs)
     single = _is_single(outputs)
@@ -125,8 +128,8 @@ def measure_noise(ask: Ask, rows: np.ndarray, outputs: np.ndarray, lines: np.nda
         sigma[pending] = np.where(settled, found, sigma[pending])
         open_outputs[pending] &= tied
         pending = pending[open_outputs[pending].any(axis=1)]
-    unit = np.where(single, np.finfo(np.float32).eps / 2, np.finfo(precision).eps / 2)
-    return Noise(sigma, unit)
+    least = float(np.finfo(precision).eps / 2)
+    return Noise(sigma, np.where(single, max(least, np.finfo(np.float32).eps / 2), least), least)
 
 
 def _is_single(values: np.ndarray) -> np.ndarray:

@@ -142,7 +142,7 @@ def _relative(outputs: np.ndarray, noise: Noise) -> np.ndarray:
     Answers that did not move at all look like float32 numbers too often to say that they are.
     """
     size = np.maximum(np.abs(outputs), np.finfo(float).tiny)
-    unit = np.where(noise.sigma > 0.0, noise.unit, np.finfo(float).eps / 2)
+    unit = np.where(noise.sigma > 0.0, noise.unit, noise.least)
     return np.median(np.clip(SEARCH.sure * noise.sigma / size, unit, 1e-3), axis=1)
 
 
