@@ -14,6 +14,9 @@ from agnostic_ig.kernels._jit import kernel
 __all__ = ["Entries", "Plans", "Rules", "build_stencil_rows", "judge_answers"]
 
 HALF_ULP = 2.0**-53
+DECIMALS = 10  # that answers may be rounded to
+SMALLEST = 5e-324  # of all numbers: what rounding is below the normal ones
+HIDDEN = 0.25  # of the noise of a difference: what it may hide of the truncation there
 
 
 class Plans(NamedTuple):
@@ -96,6 +99,7 @@ def _truncation(estimate, noise, gain, safety, found):
     """
     wide, narrow = abs(estimate[0] - estimate[1]), abs(estimate[1] - estimate[2])
     shrinks = narrow <= max(4.0 * wide / gain, noise[1] + noise[2])
+    wide = max(wide, HIDDEN * (noise[0] + noise[1]) / (gain - 1.0))
     found[0] = safety * max(wide * gain / (gain - 1.0), narrow)
     found[1] = safety * max(wide / (gain - 1.0), narrow)
     found[2] = safety * (max(wide / gain, narrow) / (gain - 1.0) if shrinks else narrow)
@@ -122,9 +126,12 @@ def _keep_best(entries, e, k, step, estimate, truncation, noise, kink, moves, le
     """
     for level in range(levels - 1, -1, -1):
         error = noise[level] + (truncation[level] + kink if moves[level] else 0.0)
+        apart = abs(estimate[level] - entries.best[e, k]) > error + entries.error[e, k]
+        if apart and step * 0.5**level > entries.at[e, k]:  # the longer step has been led astray
+            continue
         if entries.flat[e, k] and moves[level] and abs(estimate[level]) <= error:
             continue
-        if error < entries.error[e, k]:
+        if error < entries.error[e, k] or (apart and not entries.flat[e, k]):
             entries.best[e, k], entries.error[e, k] = estimate[level], error
             entries.at[e, k], entries.flat[e, k] = step * 0.5**level, not moves[level]
 
@@ -172,6 +179,41 @@ def _rounding(answers, unit):
 
 
 @kernel
+def _is_on_grid(answers, f, scale):
+    """Whether all answers are whole numbers of 1 / scale, but for rounding."""
+    on_grid = abs(f * scale - np.rint(f * scale)) <= 4.0 * HALF_ULP * abs(f * scale)
+    for answer in answers:
+        place = answer * scale
+        on_grid &= abs(place - np.rint(place)) <= 4.0 * HALF_ULP * abs(place)
+    return on_grid
+
+
+@kernel
+def _decimal_unit(answers, f):
+    """The last decimal place of answers that are rounded to decimals, 0 if they are not.
+
+    One place is too few to tell: such are counts, shares, and what a kink begins with. Few bits are few decimals, too.
+    """
+    for decimals in range(DECIMALS + 1):
+        if _is_on_grid(answers, f, 10.0**decimals):
+            rounded = decimals > 1 and f != 0.0 and not _is_on_grid(answers, f, 2.0**decimals)
+            return 10.0**-decimals if rounded else 0.0
+    return 0.0
+
+
+@kernel
+def _doubt_flat(entries, e, k, plans, decimal, estimate, noise, truncation):
+    """The error of a flat entry whose answers turn out to be rounded to decimals: a slope may hide in the last place.
+
+    As much as half of that place makes of the slope, or what longer steps show and may be wrong by, whichever is less.
+    """
+    hidden = decimal * plans.norms[entries.plan[e], 0] / entries.at[e, k]
+    shown = np.min(np.abs(estimate) + truncation + noise)
+    known = entries.error[e, k] if entries.error[e, k] > 1e-3 * hidden else np.inf
+    entries.error[e, k] = min(known, hidden, shown)
+
+
+@kernel
 def _judge_output(entries, e, k, plans, answers, f, sigma, unit, rules):
     """What one output says about one entry: keeps the best estimate, returns the step that it wants next."""
     plan, step = entries.plan[e], entries.step[e]
@@ -179,7 +221,8 @@ def _judge_output(entries, e, k, plans, answers, f, sigma, unit, rules):
     estimate, truncation, noise = np.empty(levels), np.empty(levels), np.empty(levels)
     moves = np.empty(levels, dtype=np.bool_)
     size = max(abs(f), np.abs(answers).max())
-    answer_noise = max(rules.sure * sigma, _rounding(answers, unit) * size)
+    decimal = 0.5 * _decimal_unit(answers, f) if rules.levels > 1 and (answers != f).any() else 0.0
+    answer_noise = max(rules.sure * sigma, _rounding(answers, unit) * size, decimal, SMALLEST)
     for level in range(levels):
         weights = plans.weights[plan, level, : len(answers)]
         estimate[level] = _apply(weights, answers, f, step)
@@ -188,7 +231,10 @@ def _judge_output(entries, e, k, plans, answers, f, sigma, unit, rules):
     order = plans.orders[plan]
     _truncation(estimate, noise, 2.0**order, rules.safety, truncation)
     kink, alone = _two_sides(plans.gaps[plan, :, : len(answers)], answers, f, step, 4.0 * answer_noise / step)
-    _keep_best(entries, e, k, step, estimate, truncation, noise, kink, moves, rules.levels)
+    if decimal == 0.0 or not entries.flat[e, k]:
+        _keep_best(entries, e, k, step, estimate, truncation, noise, kink, moves, rules.levels)
+    if decimal > 0.0 and entries.flat[e, k]:
+        _doubt_flat(entries, e, k, plans, decimal, estimate, noise, truncation)
     relative = answer_noise / max(size, 1e-300)
     wanted = _wanted(estimate, truncation, noise, moves, order, step, relative, rules)
     wanted = min(wanted, step / rules.growth) if alone else wanted

@@ -25,6 +25,7 @@ __all__ = ["gradient"]
 OWNER = "gradient"
 # With batch_size="auto" about this many probes are pending together.
 PROBES_PER_BATCH = 1 << 18
+LARGEST = np.finfo(float).max
 
 
 def gradient(
@@ -161,7 +162,9 @@ class _Work:
         keys = child_keys(keys_of_rows(self.seed, rows)[:, None], np.arange(rows.shape[1])[None, :])
         low, high = self.request.bounds
         rows = np.where(moves, rows, 0.0)
-        return lines_of(rows, moves, uniform(keys), np.stack([rows - low, high - rows]))
+        with np.errstate(over="ignore"):
+            room = np.stack([rows - low, high - rows])
+        return lines_of(rows, moves, uniform(keys), room)
 
 
 def _rows_per_batch(batch_size: int | str, shape: tuple[int, ...], request: Request, n_jobs: int) -> int:
@@ -232,7 +235,7 @@ def _check_bounds(bounds: Any, inputs: Inputs, moves: np.ndarray) -> np.ndarray:
     """(2, n_features): lower and upper bounds that hold all values of X."""
     columns, rows = inputs.columns, inputs.rows
     n = rows.shape[1]
-    limits = np.tile([[-np.inf], [np.inf]], n)
+    limits = np.tile([[-LARGEST], [LARGEST]], n)
     if isinstance(bounds, dict):
         for name, pair in bounds.items():
             limits[:, _column_of(name, inputs)] = _check_pair(pair, 1)[:, 0]
@@ -246,7 +249,7 @@ def _check_bounds(bounds: Any, inputs: Inputs, moves: np.ndarray) -> np.ndarray:
             f"X holds {rows[row, column]:g} in row {row} of column {columns.names[column]!r}, outside its bounds "
             f"[{low:g}, {high:g}]."
         )
-    return limits
+    return np.clip(limits, -LARGEST, LARGEST)
 
 
 def _column_of(name: Any, inputs: Inputs) -> int:

@@ -29,6 +29,8 @@ HIGHEST_DEGREE = 4
 # A lower degree will do if it leaves at most this times what the highest leaves.
 AGREEMENT = 4.0
 BESIDE_ZERO = 2.0**-27
+# Lines are no longer than at this distance from 0: what is farther out has an offset, and varies by far less than it.
+FAR = 2.0**20
 
 
 class Noise:
@@ -70,12 +72,14 @@ def line_noise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Root mean square of what polynomials of the lowest degree that will do leave over.
     tied : ndarray of bool, shape (n, n_outputs)
     """
+    exponent = np.frexp(np.abs(values).max(axis=1))[1]  # squares of huge or tiny numbers are none
+    values = np.ldexp(values, -exponent[:, None])
     tied = 2 * (np.diff(values, axis=1) == 0.0).sum(axis=1) >= POINTS
     rise = values - values[:, :1]  # exact, and small: the projection adds no rounding of its own
     squares = np.einsum("km,nmo->kno", _polynomials(), rise) ** 2
     left = np.array([np.sqrt(squares[degree + 1 :].mean(axis=0)) for degree in range(1, HIGHEST_DEGREE + 1)])
     enough = left <= AGREEMENT * left[-1]
-    return np.take_along_axis(left, enough.argmax(axis=0)[None], axis=0)[0], tied
+    return np.ldexp(np.take_along_axis(left, enough.argmax(axis=0)[None], axis=0)[0], exponent), tied
 
 
 def lines_of(rows: np.ndarray, moves: np.ndarray, draws: np.ndarray, room: np.ndarray) -> np.ndarray:
@@ -88,14 +92,19 @@ def lines_of(rows: np.ndarray, moves: np.ndarray, draws: np.ndarray, room: np.nd
     n_features) is the way to the lower and upper bound: a line that would leave it turns round, or is shortened.
     """
     longest = MARKS[-1] * SPACINGS[-1]
-    size = 2.0 * np.where(rows == 0.0, 1.0, np.abs(rows))
+    x = np.where(rows == 0.0, 1.0, np.abs(rows))
+    size = 2.0 * np.maximum(np.minimum(x, FAR), x / FAR)
     signs = np.where(draws < 0.5, -1.0, 1.0)
     along = np.where(signs > 0, room[1], room[0])
     signs = np.where((along < longest * size) & (room.max(axis=0) > along), -signs, signs)
     along = np.where(signs > 0, room[1], room[0])
-    size = np.where(moves, np.minimum(size, along / longest), 0.0)
-    _, exponent = np.frexp(size / 2.0)
+    with np.errstate(over="ignore"):  # there is room without end, and there are places enough beside tiny numbers
+        size = np.where(moves, np.minimum(size, along / longest), 0.0)
+        _, exponent = np.frexp(size / 2.0)
+        n_places = np.clip(np.ldexp(SPACINGS[0] / np.spacing(x), exponent), 1.0, 64.0)
     part = 0.5 + np.floor(draws * 64.0) % 32.0 / 64.0 + np.where(rows == 0.0, BESIDE_ZERO, 0.0)
+    # Far out, too: no finer than x itself is at the shortest spacing.
+    part = np.where(n_places < 64.0, np.ceil(part * n_places) / n_places, part)
     return np.where(size > 0.0, signs * np.ldexp(part, exponent), 0.0)
 
 
