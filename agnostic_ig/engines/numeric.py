@@ -16,6 +16,7 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
 from agnostic_ig.engines.numeric_groups import ROUNDED
+from agnostic_ig.engines.numeric_rounds import on_path
 from agnostic_ig.engines.numeric_tie import MAX_ENUMERATED
 from agnostic_ig.engines.response import BlackBox
 from agnostic_ig.kernels.path_probe import Paths, build_probes, raise_by_group
@@ -136,8 +137,7 @@ class Asker:
 
     def ask_path(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Outputs on the path itself."""
-        nobody = np.zeros((len(pair), self.columns.n_players), dtype=bool)
-        answers = self.ask(pair, alpha, alpha, nobody)
+        answers = self.ask(*on_path(self, pair, alpha))
         raise_by_group(pair, np.abs(answers - self.f_b[pair]), self.reach)
         return answers
 

@@ -70,18 +70,11 @@ def _broken_paths(
     if len(panels) == 0:
         return
     panels = panels[np.lexsort((panels.low, panels.pair))]
-    rich = asker.remaining(panels.pair) >= 8 * np.bincount(panels.pair, minlength=len(asker.block))[panels.pair]
-    of_slopes = np.full(len(panels), -1)
-    of_slopes[rich] = _scan_slopes(asker, panels[rich], limit)
+    of_slopes = _affordable_slopes(asker, panels, limit)
     additive = ~np.isin(panels.pair, panels.pair[of_slopes < 0])
     breaks, between, degree = _find_twice(asker, panels, limit)
-    sums, product = panels[additive], ~np.isin(between.pair, panels.pair[additive])
-    primitives = Primitives(asker, sums, WHOLE[1])
-    paid = integrate_panels(
-        asker, sums, of_slopes[additive] + 1, settings.tol, values, error, *WHOLE, keep=primitives.note
-    )
-    _guess(asker, sums[~paid], error)
-    searched = np.setdiff1d(sums.pair, sums.pair[~paid])
+    product = ~np.isin(between.pair, panels.pair[additive])
+    primitives, searched = _integrate_sums(asker, panels[additive], of_slopes[additive], settings.tol, values, error)
     parts, orders = merged(asker, between[product], degree[product])
     paid = integrate_panels(asker, parts, orders, settings.tol, values, error, *BETWEEN)
     _guess(asker, parts[~paid], error)
@@ -90,6 +83,24 @@ def _broken_paths(
     share_jumps(asker, find_hidden(asker, primitives, stretches, _scale(asker).max(axis=1)), values, error)
     pairs = np.unique(panels.pair)
     error[pairs] += asker.unsearched[pairs][:, None, :] * asker.moving[pairs][:, :, None]
+
+
+def _integrate_sums(
+    asker: Any, sums: Intervals, degree: np.ndarray, tol: float, values: np.ndarray, error: np.ndarray
+) -> tuple[Primitives, np.ndarray]:
+    """Integrate panels whose slope is smooth although they jump; returns what players do there, and the pairs paid."""
+    primitives = Primitives(asker, sums, WHOLE[1])
+    paid = integrate_panels(asker, sums, degree + 1, tol, values, error, *WHOLE, keep=primitives.note)
+    _guess(asker, sums[~paid], error)
+    return primitives, np.setdiff1d(sums.pair, sums.pair[~paid])
+
+
+def _affordable_slopes(asker: Any, panels: Intervals, limit: np.ndarray) -> np.ndarray:
+    """(n,): degree of the slope along whole panels, -1 where it is not smooth or the budget has no room to look."""
+    rich = asker.remaining(panels.pair) >= 8 * np.bincount(panels.pair, minlength=len(asker.block))[panels.pair]
+    degree = np.full(len(panels), -1)
+    degree[rich] = _scan_slopes(asker, panels[rich], limit)
+    return degree
 
 
 def _scale(asker: Any) -> np.ndarray:
