@@ -4,8 +4,8 @@
 
 One run, one thread, the same rows. An RBF support vector machine with some 2,270 support vectors of 30 columns:
 attributions of 1,000 rows with one baseline ("engine": the mean gradients alone; "explain": the whole call), libsvm's
-own decision_function of those rows, and shap.KernelExplainer with one background row and its default nsamples on a few of
-them, scaled to 1,000. Accuracy is measured against 50 decimal digits, for paths from 1e-8 to 1e2 long.
+own decision_function of those rows, and shap.KernelExplainer with one background row and its default nsamples on a few
+of them, scaled to 1,000. Accuracy is measured against 50 decimal digits, for paths from 1e-8 to 1e2 long.
 """
 
 import argparse
