@@ -90,6 +90,34 @@ def test_kinks_that_are_told_cost_no_accuracy_and_kinks_that_are_not_are_said():
     assert (off <= (0.0 if said is None else said) + 1e-12).all()
 
 
+class Cliff(SmoothFunction):
+    """tanh(steep * (x0 - 0.37)) * x1: between the nodes of any rule, for steep ones."""
+
+    n_outputs = 1
+
+    def __init__(self, steep):
+        self.steep = steep
+
+    def values(self, rows):
+        return np.tanh(self.steep * (rows[:, :1] - 0.37)) * rows[:, 1:]
+
+    def gradients(self, rows):
+        height = np.tanh(self.steep * (rows[:, 0] - 0.37))
+        return np.stack([self.steep * (1 - height**2) * rows[:, 1], height], axis=1)[:, :, None]
+
+
+@pytest.mark.parametrize("steep", [1e2, 1e4, 1e6, 1e9, 1e12])
+def test_changes_between_the_nodes_are_found_or_said(steep):
+    b, x = np.array([[0.0, 1.0], [0.1, 2.0]]), np.array([[1.0, 1.0], [0.9, 3.0]])
+    means, error = integrate_gradients(Cliff(steep), b, x)
+    found = ((x - b) * means[:, :, 0]).sum(axis=1)
+    change = np.diff(np.stack([Cliff(steep).values(rows)[:, 0] for rows in (b, x)]), axis=0)[0]
+    said = 0.0 if error is None else ((x - b) * error[:, :, 0]).sum(axis=1)
+    assert (np.abs(found - change) <= said + 1e-8).all()
+    if steep <= 1e6:
+        np.testing.assert_allclose(found, change, rtol=1e-9)
+
+
 def kink_truth(b, x):
     """Integrals of polynomials between the places where x0 is positive."""
     start = 0.0 if b[0] >= 0 else b[0] / (b[0] - x[0])

@@ -26,6 +26,8 @@ AGREED = 3e-13
 # if it is small, or the integrand is not analytic there.
 HELPED, ROUNDING = 0.25, 1e-8
 MAX_HALVINGS = 40
+PIECES = (64, 4096)  # of paths on which a change was missed
+COMPLETE = 1e-9  # relative gap to the change of the function that is more than rounding
 NEGLIGIBLE = 1e-11  # differences, relative to the whole, that are not worth telling
 
 
@@ -93,8 +95,34 @@ def integrate_gradients(function: SmoothFunction, starts: np.ndarray, ends: np.n
     """Mean gradients by Gauss-Kronrod rules on halves of halves, down to rounding.
 
     The paths are cut at the function's own breaks. Between them the integrand is analytic, and the rules converge
-    geometrically; where they do not come down to rounding the error says so.
+    geometrically; where they do not come down to rounding the error says so. A change so steep that all nodes miss it
+    leaves a gap to the change of the function: such paths are done again in more pieces.
     """
+    means, error = _integrate(function, starts, ends, 1)
+    for pieces in PIECES:
+        gap = _gap(function, starts, ends, means)
+        missed = np.flatnonzero(gap)
+        if missed.size == 0:
+            return means, error
+        means[missed], again = _integrate(function, starts[missed], ends[missed], pieces)
+        error = np.zeros_like(means) if error is None else error
+        error[missed] = 0.0 if again is None else again
+    ways = np.abs(displacements(starts, ends)).sum(axis=1)
+    error += (_gap(function, starts, ends, means) / np.where(ways > 0.0, ways, 1.0))[:, None, None]
+    return means, (error if error.any() else None)
+
+
+def _gap(function: SmoothFunction, starts: np.ndarray, ends: np.ndarray, means: np.ndarray) -> np.ndarray:
+    """(n,): what attributions leave of the change of the function, where it is more than rounding; else 0."""
+    first, last = function.values(starts), function.values(ends)
+    attributions = displacements(starts, ends)[:, :, None] * means
+    gap = np.abs(attributions.sum(axis=1) - (last - first))
+    size = np.abs(attributions).sum(axis=1) + np.abs(first) + np.abs(last)
+    return np.where(gap > COMPLETE * size, gap, 0.0).max(axis=1, initial=0.0)
+
+
+def _integrate(function: SmoothFunction, starts: np.ndarray, ends: np.ndarray, pieces: int) -> MeanGradients:
+    """The same in at least so many equal pieces."""
     moves = displacements(starts, ends)
 
     def slopes(path: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -102,7 +130,11 @@ def integrate_gradients(function: SmoothFunction, starts: np.ndarray, ends: np.n
         gradients = function.gradients(points.reshape(-1, points.shape[2]))
         return gradients.reshape(*alpha.shape, *gradients.shape[1:])
 
-    return integrate_paths(slopes, moves, function.n_outputs, function.breaks(starts, ends))
+    cuts = np.repeat(np.arange(len(starts)), pieces - 1), np.tile(np.arange(1, pieces) / pieces, len(starts))
+    breaks = function.breaks(starts, ends)
+    if breaks is not None:
+        cuts = tuple(np.concatenate([own, more]) for own, more in zip(breaks, cuts, strict=True))
+    return integrate_paths(slopes, moves, function.n_outputs, cuts)
 
 
 def integrate_parabolas(
