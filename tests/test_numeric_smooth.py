@@ -232,6 +232,22 @@ def test_answers_in_single_precision_are_covered():
     assert (e.error_estimate.sum(axis=1) <= 1e-2 * size).all()
 
 
+@pytest.mark.parametrize("n_waves", [20, 40, 60])
+def test_wide_differences_stay_on_the_path(n_waves):
+    """In single precision they are wider than the outermost of many nodes are away from the end of the path."""
+    w = np.array([1.0, -2.0, 0.5])
+
+    def f(Z):
+        return (Z @ w + 0.05 * np.sin(n_waves * Z.mean(axis=1))).astype(np.float32)
+
+    wanted = w + 0.05 * np.sin(n_waves) / 3
+    with pytest.warns(BudgetWarning, match="1 of 1 rows did not reach"):
+        e = IntegratedGradients(f, np.zeros(3), engine="numeric").explain(np.ones((1, 3)))
+    assert (np.abs(e.values - wanted) <= e.error_estimate).all()
+    assert np.abs(e.values - wanted).max() <= 5e-5
+    assert e.error_estimate.max() <= 2e-3
+
+
 def test_a_wave_of_single_features_that_cancels_on_the_path():
     """sin(9 x0) - sin(9 x1) is nothing on the path x0 = x1, where the scan sees a line only."""
     f = lambda Z: np.sin(9 * Z[:, 0]) - np.sin(9 * Z[:, 1]) + Z[:, 2]  # noqa: E731

@@ -202,34 +202,54 @@ def _gauss(asker: Any, panels: Intervals, n: int, rough: np.ndarray) -> tuple[np
     both_sides = _is_both_sided(asker, panels, np.full(len(panels), n))
     step = np.where(both_sides, np.cbrt(noise), np.sqrt(noise * n_moving / LEAK) * n)
     step = np.minimum(np.clip(step, SMALLEST_STEP, LARGEST_STEP), 0.1 * width / n)
-    slopes = _slopes(asker, panels, panels.low[:, None] + width[:, None] * nodes, step, both_sides)
+    # Outermost nodes are closer to the end of the panel than that; no difference may reach beyond it.
+    steps = np.minimum(step[:, None], width[:, None] * np.minimum(nodes, 1.0 - nodes))
+    slopes, curvature = _slopes(asker, panels, panels.low[:, None] + width[:, None] * nodes, steps, both_sides)
     integral = width[:, None, None] * np.einsum("q,npqk->npk", weights, slopes)
     bend = np.abs(np.diff(slopes, axis=2) / np.diff(nodes)[:, None]).max(axis=2, initial=0.0) / width[:, None, None]
     missed = np.where(both_sides, step**2, 0.5 * LEAK * step / n**2)[:, None, None] * bend
-    blurred = SIGMAS * noise * asker.size[panels.pair] * np.sqrt(2.0 * (weights**2).sum()) / step
+    missed = np.fmin(missed, (step**2)[:, None, None] * _third_derivative(slopes, curvature, both_sides))
+    blurred = SIGMAS * noise * asker.size[panels.pair] * np.sqrt(2.0 * ((weights / steps) ** 2).sum(axis=1))
     found = width[:, None, None] * (missed + blurred[:, None, None] * (asker.moving[panels.pair][:, :, None]))
     return slopes, integral, width[:, None, None] * _rest_of_rule(slopes, nodes, weights, rough), found
 
 
-def _slopes(asker: Any, panels: Intervals, alpha: np.ndarray, step: np.ndarray, both_sides: np.ndarray) -> np.ndarray:
-    """(n_panels, n_players, n_nodes, n_outputs): difference quotients of single players at alpha (n_panels, n_nodes).
+def _slopes(
+    asker: Any, panels: Intervals, alpha: np.ndarray, step: np.ndarray, both_sides: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Difference quotients of single players at alpha (n_panels, n_nodes), and second ones, which are 0 where unknown.
 
-    Forward at even nodes, backward at odd ones; central where `both_sides` says so.
+    Forward at even nodes, backward at odd ones; central where `both_sides` says so. Both have the shape (n_panels,
+    n_players, n_nodes, n_outputs).
     """
     n_nodes = alpha.shape[1]
     sign = np.where(np.arange(n_nodes) % 2, -1.0, 1.0)
     row, player = np.nonzero(asker.moving[panels.pair])
     moved = np.repeat(alone(player, asker.columns.n_players), n_nodes, axis=0)
-    pair, at, ahead = np.repeat(panels.pair[row], n_nodes), alpha[row].ravel(), (step[row, None] * sign).ravel()
+    pair, at, ahead = np.repeat(panels.pair[row], n_nodes), alpha[row].ravel(), (step * sign)[row].ravel()
     plain = asker.ask_path(np.repeat(panels.pair, n_nodes), alpha.ravel()).reshape(*alpha.shape, len(asker.outputs))
     one = asker.ask(pair, at, at + ahead, moved)
-    other = plain[row].reshape(one.shape).copy()
-    two = np.repeat(both_sides[row], n_nodes)
+    middle = plain[row].reshape(one.shape)
+    other, two = middle.copy(), np.repeat(both_sides[row], n_nodes)
     other[two] = asker.ask(pair[two], at[two], (at - ahead)[two], moved[two])
     quotient = (one - other) / (ahead * np.where(two, 2.0, 1.0))[:, None]
-    slopes = np.zeros((len(panels), asker.columns.n_players, n_nodes, one.shape[1]))
-    slopes[row, player] = quotient.reshape(len(row), n_nodes, one.shape[1])
-    return slopes
+    with np.errstate(over="ignore"):
+        second = np.where(two[:, None], one - middle + (other - middle), 0.0) / ahead[:, None] ** 2
+    slopes = np.zeros((2, len(panels), asker.columns.n_players, n_nodes, one.shape[1]))
+    slopes[:, row, player] = np.stack([quotient, second]).reshape(2, len(row), n_nodes, one.shape[1])
+    return slopes[0], slopes[1]
+
+
+def _third_derivative(slopes: np.ndarray, curvature: np.ndarray, both_sides: np.ndarray) -> np.ndarray:
+    """(n_panels, n_players, n_outputs): of single players along their own ways, by what the first two say.
+
+    Those of waves and exponentials have the ratios 1 : k : k**2. Without central differences nothing is known: inf.
+    """
+    first, second = np.abs(slopes).max(axis=2), np.abs(curvature).max(axis=2)
+    third = np.full_like(first, np.inf)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large or no number, the bend of the path bounds
+        np.divide(second, first, out=third, where=both_sides[:, None, None] & (first > 0.0))
+        return third * second
 
 
 def _rest_of_rule(slopes: np.ndarray, nodes: np.ndarray, weights: np.ndarray, rough: np.ndarray) -> np.ndarray:
