@@ -35,14 +35,16 @@ def integrate(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndar
     limit = np.maximum(FADED * settings.tol * _scale(asker), BLURRED * (asker.noise * asker.size)[:, None])
     panels = _whole_paths(asker, pairs, values, error)
     degree = scan(asker, panels, limit[panels.pair])
-    degree[(degree < 0) & (asker.noise[panels.pair] > NOISY)] = 2 * LOST  # breaks would drown in the noise
+    drowned = (degree < 0) & (asker.noise[panels.pair] > NOISY)
+    degree[drowned] = 2 * LOST  # breaks would drown in the noise
     broken = np.isin(panels.pair, panels.pair[degree < 0])
     paid = integrate_panels(asker, panels[~broken], degree[~broken], settings.tol, values, error)
     unpaid = np.unique(panels.pair[~broken][~paid])
     values[unpaid] = error[unpaid] = 0.0
     _broken_paths(asker, panels[broken], settings, limit, values, error)
-    _add_gap(asker, np.setdiff1d(panels.pair[~broken], unpaid), values, error, 2.0)
-    _add_gap(asker, np.unique(panels.pair[broken]), values, error, np.inf)
+    rough = np.unique(panels.pair[broken | drowned])
+    _add_gap(asker, np.setdiff1d(np.setdiff1d(panels.pair, rough), unpaid), values, error, 2.0)
+    _add_gap(asker, np.setdiff1d(rough, unpaid), values, error, np.inf)
     return unpaid
 
 
