@@ -293,6 +293,15 @@ def test_no_row_costs_more_than_its_budget(name, n_features, columns, precision)
         assert np.isfinite(e.error_estimate).all()
 
 
+@pytest.mark.parametrize("budget", [120, 130, 160, 200, 300, 400, 500])
+@pytest.mark.parametrize("name", ["tanh", "relu", "smooth and stepped", "noise"])
+def test_both_halves_of_a_path_share_one_budget(name, budget):
+    """They are scanned side by side."""
+    X, functions = BUDGET_DATA[12]
+    e = numeric(functions[name], X[0], X[1:9], max_evaluations=budget, categorical_features=[0, 2])
+    assert e.n_evaluations.max() <= budget
+
+
 def many_kinks(seed, n_features=40, n_units=60):
     """A sum of rectified units whose kinks lie anywhere on the way from 0 to 1, and its attributions."""
     rng = np.random.default_rng(seed)

@@ -74,6 +74,11 @@ def test_the_scan_finds_the_degree_of_polynomials(precision, degree):
     assert asker.n_evaluations[0] == next(n for n in (16, 32, 64, 128) if degree <= 3 * n // 4) - 1
 
 
+def test_nothing_at_all_is_a_constant():
+    asker = make_asker(lambda Z: 0.0 * Z[:, 0], [1.0])
+    assert scan(asker, intervals_of(asker, [0], 0.0, 1.0), np.full((1, 1), 1e-9))[0] == 0
+
+
 BROKEN = {
     "kink": lambda Z: np.abs(Z[:, 0] - 0.31),
     "jump": lambda Z: np.sin(Z[:, 0]) + (Z[:, 0] > 0.31),

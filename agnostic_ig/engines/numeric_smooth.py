@@ -54,12 +54,13 @@ def scan(
     degree = np.full(len(panels), -1)
     rows, values = np.arange(len(panels)), np.stack([panels.f_low, panels.f_high], axis=1)
     for n in points:
-        rich = asker.remaining(panels.pair[rows]) >= n * (2 if of else 1)
+        new = np.full(len(rows), (n + 1 - values.shape[1]) * (2 if of else 1))
+        rich = _sums_before(panels.pair[rows], new) + new <= asker.remaining(panels.pair[rows])
         rows, values = rows[rich], values[rich]
         values = _refined(of or asker.ask_path, panels[rows], values, n)
         found = degree_below(chebyshev_coefficients(values), limit[rows])
         faded = found <= 3 * n // 4
-        degree[rows[faded]] = found[faded]
+        degree[rows[faded]] = np.maximum(found[faded], 0)  # nothing at all is a constant
         rows, values = rows[~faded], values[~faded]
     return degree
 
