@@ -1,11 +1,16 @@
 """Jumps beside a smooth part that others undo before the path is looked at again are found by moving groups alone."""
 
+import warnings
+
 import numpy as np
 import pytest
+from askers import intervals_of, make_asker
 from numpy.polynomial import legendre
 
 from agnostic_ig import IntegratedGradients
 from agnostic_ig.engines import numeric_mixed
+from agnostic_ig.engines.numeric_hidden import Primitives, find_hidden
+from agnostic_ig.exceptions import BudgetWarning
 from agnostic_ig.kernels.legendre import legendre_change
 from agnostic_ig.kernels.path_probe import raise_by_group
 
@@ -71,8 +76,50 @@ def test_where_nothing_hides_groups_cost_little_and_change_nothing(monkeypatch):
     without = explain(f)
     np.testing.assert_array_equal(e.values, without.values)
     assert np.abs(e.values[0] - wanted).max() <= 1e-7
-    a_false_alarm_or_two = 2 * 24
-    assert e.n_evaluations[0] - without.n_evaluations[0] <= 70 * (4 + 1) + 2 * 9 * 4 + a_false_alarm_or_two
+    a_false_alarm_or_two, a_look_at_a_typical_stretch = 2 * 24, 24
+    more = 70 * (4 + 1) + 2 * 9 * 4 + a_false_alarm_or_two + a_look_at_a_typical_stretch
+    assert e.n_evaluations[0] - without.n_evaluations[0] <= more
+
+
+def with_many_pairs(n_pairs):
+    """A step that everyone sees, and pairs that cancel, in most of the stretches that are looked at."""
+    shift = np.random.default_rng(0).uniform(0.2, 0.8, n_pairs)
+    starts = 0.05 + 0.9 * (np.arange(n_pairs) + shift) / n_pairs
+
+    def f(Z):
+        up = (Z[:, 3, None] > starts).sum(axis=1) - (Z[:, 7, None] > starts + 1e-5).sum(axis=1)
+        return smooth(Z) + 0.1 * (Z[:, 0] > VISIBLE) + HEIGHT * up
+
+    wanted = smooth_values()
+    wanted[[0, 3, 7]] += [0.1, n_pairs * HEIGHT, -n_pairs * HEIGHT]
+    return f, wanted
+
+
+@pytest.mark.parametrize("n_pairs", [20, 40, 60, 150])
+@pytest.mark.parametrize("budget", [2500, 4000, 6000, 20_000])
+def test_jumps_in_most_stretches_are_found_or_said(n_pairs, budget):
+    """What most stretches leave unexplained is not taken for what is typical of the smooth part."""
+    f, wanted = with_many_pairs(n_pairs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BudgetWarning)
+        e = IntegratedGradients(f, np.zeros(N_PLAYERS), tol=1e-5, max_evaluations=budget, progress=False).explain(
+            np.ones((1, N_PLAYERS))
+        )
+    error = np.abs(e.values[0] - wanted)
+    assert (error <= e.error_estimate[0] + 1e-12).all()
+    assert error.max() <= (1e-6 if budget == 20_000 else 1.01 * n_pairs * HEIGHT)
+    assert e.error_estimate[0].max() <= 5 * n_pairs * HEIGHT
+
+
+def test_as_much_as_the_largest_jump_may_hide_where_nobody_can_look():
+    asker = make_asker(lambda Z: 3.0 * (Z[:, 0] > 0.3) - 1.0 * (Z[:, 1] > 0.7), np.ones((2, 2)))
+    low, high = np.array([0.71, 0.31, 0.0, 0.0]), np.array([1.0, 0.69, 0.29, 1.0])
+    stretches = intervals_of(asker, [0, 0, 0, 1], low, high)
+    panels = intervals_of(asker, [0, 1], 0.0, 1.0)
+    asker.budget = 10
+    found = find_hidden(asker, Primitives(asker, panels, 3), stretches, np.ones(2))
+    assert len(found) == 0
+    np.testing.assert_array_equal(asker.unsearched, [[3.0], [0.0]])
 
 
 @pytest.mark.parametrize("n_terms", [1, 2, 9])

@@ -26,6 +26,8 @@ SAMPLED = 9  # places where it is measured how a group and all others change eac
 NOTICED = 1e-6  # what a group may do that its slopes do not say, in units of the scale of the model
 ODD = 20.0  # and in units of the median of all stretches of a path, each for its width squared
 HALVED = 24  # model rows to find one place
+BEHIND = 0.47  # of what all jumps of a stretch do; no share of some jumps of one size in a few of them
+SHARE = 0.01  # of that in one jump; what is smooth does far less in so narrow an interval
 
 
 class Primitives:
@@ -71,23 +73,40 @@ def _place(pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 def find_hidden(asker: Any, primitives: Primitives, stretches: Intervals, scale: np.ndarray) -> Intervals:
     """Narrow intervals around jumps inside the stretches between breaks.
 
-    scale (n_pairs,): of the model. Stretches of pairs that cannot pay for all of theirs are left alone.
+    scale (n_pairs,): of the model. Stretches of pairs that cannot pay for all of theirs are left alone: as much as the
+    largest jump between them may be hidden there. That, and jumps that were seen but not located, is added to
+    asker.unsearched.
     """
     groups, found = _Groups(asker, primitives), [Intervals.none(len(asker.outputs))]
-    stretches = stretches[stretches.high - stretches.low >= LEAST]
-    stretches = _cut_evenly(asker, stretches[groups.affordable(stretches)])
+    stretches = stretches[np.lexsort((stretches.low, stretches.pair))]
+    rich = groups.affordable(stretches)
+    _note_largest_jump(asker, stretches[~rich])
+    stretches = stretches[rich & (stretches.high - stretches.low >= LEAST)]
+    stretches = _cut_evenly(asker, stretches)
     groups.learn(stretches)
     allowed = np.maximum(NOTICED * scale, BLURRED * asker.noise * asker.size)
     group, rest = groups.worst(stretches)
     groups.note_typical(stretches, rest)
+    groups.look_at_typical(stretches, group, np.where(rest > allowed[stretches.pair], rest, 0.0))
     while len(stretches):
         odd = rest > np.maximum(allowed[stretches.pair], ODD * groups.typical(stretches))
+        lost = odd.copy()
         odd[odd] = rank_within(stretches.pair[odd]) < groups.room(stretches.pair[odd])
+        lost &= ~odd
+        np.add.at(asker.unsearched, stretches.pair[lost], rest[lost, None])
         stretches, jumps = groups.locate(stretches[odd], group[odd], rest[odd])
         found.append(jumps)
         stretches = stretches[stretches.high - stretches.low > 2 * NARROW]
         group, rest = groups.worst(stretches)
     return Intervals.joined(found)
+
+
+def _note_largest_jump(asker: Any, stretches: Intervals) -> None:
+    """Raise asker.unsearched by the largest jump between neighbours among the stretches, ordered by pair and place."""
+    jump = np.abs(stretches.f_low[1:] - stretches.f_high[:-1]) * (np.diff(stretches.pair) == 0)[:, None]
+    largest = np.zeros_like(asker.unsearched)
+    np.maximum.at(largest, stretches.pair[1:], jump)
+    asker.unsearched += largest
 
 
 def _cut_evenly(asker: Any, stretches: Intervals) -> Intervals:
@@ -154,6 +173,16 @@ class _Groups:
         n_panels = len(self._primitives.panels)
         self._typical = np.array([np.median(np.append(relative[panel == p], 0.0)) for p in range(n_panels)])
 
+    def look_at_typical(self, stretches: Intervals, group: np.ndarray, rest: np.ndarray) -> None:
+        """Where the median is that of a stretch with a jump, most of them have one, and nothing counts as typical."""
+        panel = self._primitives.panels_of(stretches)
+        apart = np.abs(rest / (stretches.high - stretches.low) ** 2 - self._typical[panel])
+        order = np.lexsort((apart, panel))
+        middle = order[rank_within(panel[order]) == 0]
+        middle = middle[(rest[middle] > 0.0) & (self.room(stretches.pair[middle]) > 0)]
+        jumps = self.locate(stretches[middle], group[middle], rest[middle])[1]
+        self._typical[self._primitives.panels_of(jumps)] = 0.0
+
     def typical(self, stretches: Intervals) -> np.ndarray:
         """(n,): what is mostly left unexplained on that panel, for stretches as wide as these."""
         return self._typical[self._primitives.panels_of(stretches)] * (stretches.high - stretches.low) ** 2
@@ -176,10 +205,10 @@ class _Groups:
         while len(wide := np.flatnonzero(high - low > NARROW)):
             middle = 0.5 * (low + high)[wide]
             there = self._rest(stretches, wide, group[wide], middle)
-            behind = np.abs(there).max(axis=1) > 0.5 * rest[wide]
+            behind = np.abs(there).max(axis=1) > BEHIND * rest[wide]
             high[wide[behind]], at_high[wide[behind]] = middle[behind], there[behind]
             low[wide[~behind]], at_low[wide[~behind]] = middle[~behind], there[~behind]
-        jumps = np.abs(at_high - at_low).max(axis=1) > 0.25 * rest
+        jumps = np.abs(at_high - at_low).max(axis=1) > SHARE * rest
         some, low, high = stretches[jumps], low[jumps], high[jumps]
         f_low, f_high = self._asker.ask_path(some.pair, low), self._asker.ask_path(some.pair, high)
         keys = child_keys(some.key, 9700)
