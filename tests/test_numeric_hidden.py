@@ -9,10 +9,11 @@ from numpy.polynomial import legendre
 
 from agnostic_ig import IntegratedGradients
 from agnostic_ig.engines import numeric_mixed
+from agnostic_ig.engines.numeric_detour import compare_detours
 from agnostic_ig.engines.numeric_hidden import Primitives, find_hidden
 from agnostic_ig.exceptions import BudgetWarning
 from agnostic_ig.kernels.legendre import legendre_change
-from agnostic_ig.kernels.path_probe import raise_by_group
+from agnostic_ig.kernels.path_probe import Paths, build_apart, build_probes, raise_by_group
 
 N_PLAYERS, VISIBLE, HEIGHT = 12, 0.3, 0.02
 
@@ -79,6 +80,79 @@ def test_where_nothing_hides_groups_cost_little_and_change_nothing(monkeypatch):
     a_false_alarm_or_two, a_look_at_a_typical_stretch = 2 * 24, 24
     more = 70 * (4 + 1) + 2 * 9 * 4 + a_false_alarm_or_two + a_look_at_a_typical_stretch
     assert e.n_evaluations[0] - without.n_evaluations[0] <= more
+
+
+@pytest.mark.parametrize("apart", [3e-6, 1e-4, 3e-3])
+def test_two_steps_that_cancel_are_found_beside_nothing_but_a_smooth_part(apart):
+    """No other jump says that they are to be looked for; detours do."""
+    for start in np.random.default_rng(1).uniform(0.05, 0.95, 8):
+        f, wanted = with_pair(5, 9, start, apart)
+        wanted[0] -= 0.1
+        e = explain(lambda Z, f=f: f(Z) - 0.1 * (Z[:, 0] > VISIBLE))
+        assert np.abs(e.values[0] - wanted).max() <= 1e-6
+        assert (np.abs(e.values[0] - wanted) <= e.error_estimate[0] + 1e-12).all()
+        assert e.error_estimate[0].max() <= 1e-5
+
+
+def test_what_detours_show_and_nobody_finds_is_said(monkeypatch):
+    f, wanted = with_pair(5, 9, 0.4, 1e-4)
+    wanted[0] -= 0.1
+    monkeypatch.setattr(numeric_mixed, "find_hidden", lambda asker, primitives, stretches, scale: stretches[:0])
+    with pytest.warns(BudgetWarning, match="1 of 1 rows did not reach"):
+        e = explain(lambda Z: f(Z) - 0.1 * (Z[:, 0] > VISIBLE))
+    error = np.abs(e.values[0] - wanted)
+    assert error[[5, 9]].min() > 0.5 * HEIGHT
+    assert (error <= e.error_estimate[0] + 1e-12).all()
+
+
+def detoured(f, degree, budget=10**6):
+    """What detours leave of f on the way from 0 to 1, the degree that they tell, and their rows."""
+    asker = make_asker(f, np.ones(3), budget=budget)
+    panels, degree = intervals_of(asker, [0], 0.0, 1.0), np.array([degree])
+    left = compare_detours(asker, panels, degree, np.full((1, 1), 1e-8), np.array([1000]))
+    return left[0, 0], degree[0], asker.n_evaluations[0]
+
+
+@pytest.mark.parametrize(("degree", "points"), [(1, 32), (22, 32), (23, 40), (50, 80)])
+def test_detours_of_what_is_smooth_leave_nothing(degree, points):
+    waves = degree / 3
+    left, told, n_rows = detoured(lambda Z: np.sin(waves * Z.mean(axis=1) / 2), degree)
+    assert (left, told, n_rows) == (0.0, degree, 2 * (points - 1))
+
+
+def test_waves_that_cancel_on_the_path_have_the_degree_of_the_detours():
+    left, told, n_rows = detoured(lambda Z: np.sin(40 * Z[:, 0]) - np.sin(40 * Z[:, 1]) + Z[:, 2], 1)
+    assert left == 0.0
+    assert 25 <= told <= 96
+    assert n_rows == 2 * 31 + 2 * 127
+
+
+def test_kinks_that_cancel_on_the_path_do_not_on_detours():
+    left, told, _ = detoured(lambda Z: np.abs(Z[:, 0] - 0.3) - np.abs(Z[:, 1] - 0.3) + Z[:, 2], 1)
+    assert told == 1
+    assert 1e-4 < left < 1.0
+
+
+def test_detours_leave_the_rows_that_panels_need():
+    jumps = lambda Z: 1.0 * (Z[:, 0] > 0.3) - 1.0 * (Z[:, 1] > 0.3)  # noqa: E731
+    assert detoured(jumps, 9, budget=1000 + 2 * (32 + 128) - 1) == (0.0, 9, 0)
+    assert detoured(jumps, 9, budget=1000 + 2 * (32 + 128))[0] > 0.1
+
+
+@pytest.mark.parametrize("function", [build_apart, build_apart.py_func])
+def test_players_apart_are_where_their_own_path_is(function):
+    rng = np.random.default_rng(0)
+    x, b = rng.normal(size=(3, 5)), rng.normal(size=(3, 5))
+    x[0, 1] = np.nan
+    paths = Paths.between(b, x, np.array([True, False, False, False, False]))
+    player_of, pair = np.array([0, 1, 1, 2, 3]), np.array([0, 1, 2, 2, 1, 0])
+    alpha = rng.choice([0.0, 0.25, 0.5, 0.7, 1.0], size=(6, 4))
+    out, one = np.empty((6, 5)), np.empty((6, 5))
+    function(paths, player_of, pair, alpha, out)
+    for player in range(4):
+        nobody, at = np.zeros((6, 4), dtype=bool), np.ascontiguousarray(alpha[:, player])
+        build_probes(paths, player_of, pair, at, at, nobody, one)
+        np.testing.assert_array_equal(out[:, player_of == player], one[:, player_of == player])
 
 
 def with_many_pairs(n_pairs):

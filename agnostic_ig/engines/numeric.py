@@ -9,6 +9,7 @@ kinks and jumps are found on the path (`numeric_mixed`); where it does not, or w
 the path is cut into intervals until the effects of single features explain each of them (`numeric_jump`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from agnostic_ig.engines.numeric_groups import ROUNDED
 from agnostic_ig.engines.numeric_rounds import on_path
 from agnostic_ig.engines.numeric_tie import MAX_ENUMERATED
 from agnostic_ig.engines.response import BlackBox
-from agnostic_ig.kernels.path_probe import Paths, build_probes, raise_by_group
+from agnostic_ig.kernels.path_probe import Paths, build_apart, build_probes, raise_by_group
 
 __all__ = ["BUDGETS", "Asker", "NumericEngine"]
 
@@ -107,14 +108,30 @@ class Asker:
 
     def ask(self, pair: np.ndarray, alpha: np.ndarray, moved_alpha: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """Outputs (n, n_outputs) on the path at alpha, with the players in `moved` at moved_alpha."""
+
+        def build(part: slice, rows: np.ndarray) -> None:
+            build_probes(
+                self._paths, self.columns.player_of, pair[part], alpha[part], moved_alpha[part], moved[part], rows,
+            )  # fmt: skip
+
+        return self._answers(pair, build)
+
+    def ask_apart(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Outputs (n, n_outputs) with every player at a place of its own, alpha (n, n_players)."""
+
+        def build(part: slice, rows: np.ndarray) -> None:
+            build_apart(self._paths, self.columns.player_of, pair[part], alpha[part], rows)
+
+        return self._answers(pair, build)
+
+    def _answers(self, pair: np.ndarray, build: Callable[[slice, np.ndarray], None]) -> np.ndarray:
+        """Of rows that are built a part at a time."""
         self.n_evaluations += np.bincount(pair, minlength=len(self.block))
         answers = np.empty((len(pair), len(self.outputs)))
         for start in range(0, len(pair), ROWS_PER_CALL):
             part = slice(start, start + ROWS_PER_CALL)
             rows = np.empty((len(pair[part]), self.block.x.shape[1]))
-            build_probes(
-                self._paths, self.columns.player_of, pair[part], alpha[part], moved_alpha[part], moved[part], rows,
-            )  # fmt: skip
+            build(part, rows)
             with np.errstate(**self._errors):
                 answers[part] = self._black_box.ask_matrix(rows)[:, self.outputs]
         if self.exponent.any():

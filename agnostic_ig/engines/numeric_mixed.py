@@ -11,9 +11,18 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Settings
 from agnostic_ig.engines.numeric_breaks import BLURRED, NARROW, STEP, Breaks, find_breaks
+from agnostic_ig.engines.numeric_detour import compare_detours
 from agnostic_ig.engines.numeric_hidden import Primitives, find_hidden
 from agnostic_ig.engines.numeric_jump import settle_at_half, share_jumps
-from agnostic_ig.engines.numeric_smooth import MAX_ORDER, NOISY, integrate_panels, measure_noise, merged, scan
+from agnostic_ig.engines.numeric_smooth import (
+    MAX_ORDER,
+    NOISY,
+    integrate_panels,
+    measure_noise,
+    merged,
+    rows_of,
+    scan,
+)
 from agnostic_ig.engines.numeric_tie import Intervals
 from agnostic_ig.numerics.hashing import child_keys
 
@@ -35,13 +44,16 @@ def integrate(asker: Any, pairs: np.ndarray, settings: Settings, values: np.ndar
     limit = np.maximum(FADED * settings.tol * _scale(asker), BLURRED * (asker.noise * asker.size)[:, None])
     panels = _whole_paths(asker, pairs, values, error)
     degree = scan(asker, panels, limit[panels.pair])
+    hidden = _hidden_by_paths(asker, panels, degree, limit)
     drowned = (degree < 0) & (asker.noise[panels.pair] > NOISY)
     degree[drowned] = 2 * LOST  # breaks would drown in the noise
     broken = np.isin(panels.pair, panels.pair[degree < 0])
     paid = integrate_panels(asker, panels[~broken], degree[~broken], settings.tol, values, error)
     unpaid = np.unique(panels.pair[~broken][~paid])
     values[unpaid] = error[unpaid] = 0.0
-    _broken_paths(asker, panels[broken], settings, limit, values, error)
+    jumping = _broken_paths(asker, panels[broken], settings, limit, values, error)
+    hidden[jumping] = 0.0  # found
+    error[pairs] += hidden[pairs, None, :] * asker.moving[pairs][:, :, None]
     rough = np.unique(panels.pair[broken | drowned])
     _add_gap(asker, np.setdiff1d(np.setdiff1d(panels.pair, rough), unpaid), values, error, 2.0)
     _add_gap(asker, np.setdiff1d(rough, unpaid), values, error, np.inf)
@@ -67,10 +79,10 @@ def _whole_paths(asker: Any, pairs: np.ndarray, values: np.ndarray, error: np.nd
 
 def _broken_paths(
     asker: Any, panels: Intervals, settings: Settings, limit: np.ndarray, values: np.ndarray, error: np.ndarray
-) -> None:
-    """Jumps by what single players do there, and quadrature of what is smooth."""
+) -> np.ndarray:
+    """Jumps by what single players do there, and quadrature of what is smooth; returns the pairs that jump."""
     if len(panels) == 0:
-        return
+        return panels.pair
     panels = panels[np.lexsort((panels.low, panels.pair))]
     of_slopes = _affordable_slopes(asker, panels, limit)
     additive = ~np.isin(panels.pair, panels.pair[of_slopes < 0])
@@ -82,9 +94,21 @@ def _broken_paths(
     _guess(asker, parts[~paid], error)
     share_jumps(asker, breaks.intervals[breaks.jumps], values, error)
     stretches = between[np.isin(between.pair, searched)]
-    share_jumps(asker, find_hidden(asker, primitives, stretches, _scale(asker).max(axis=1)), values, error)
+    hidden = find_hidden(asker, primitives, stretches, _scale(asker).max(axis=1))
+    share_jumps(asker, hidden, values, error)
     pairs = np.unique(panels.pair)
     error[pairs] += asker.unsearched[pairs][:, None, :] * asker.moving[pairs][:, :, None]
+    return np.append(breaks.intervals.pair[breaks.jumps], hidden.pair)
+
+
+def _hidden_by_paths(asker: Any, panels: Intervals, degree: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """(n_pairs, n_outputs): what detours show that smooth paths do not; the degree of these panels becomes -1."""
+    smooth, hidden = np.flatnonzero(degree >= 0), np.zeros_like(limit)
+    some, of_some = panels[smooth], degree[smooth]
+    left = compare_detours(asker, some, of_some, limit[some.pair], rows_of(asker, some, of_some))
+    degree[smooth] = np.where((left > 0.0).any(axis=1), -1, of_some)
+    np.maximum.at(hidden, some.pair, left)
+    return hidden
 
 
 def _integrate_sums(

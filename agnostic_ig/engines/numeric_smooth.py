@@ -13,9 +13,19 @@ from agnostic_ig.engines.numeric_tie import Intervals, alone
 from agnostic_ig.numerics.chebyshev import chebyshev_coefficients, chebyshev_points, degree_below
 from agnostic_ig.numerics.quadrature import gauss_legendre
 
-__all__ = ["MAX_ORDER", "NOISY", "ROUNDING", "integrate_panels", "measure_noise", "merged", "scan"]
+__all__ = [
+    "MAX_ORDER",
+    "NOISY",
+    "ROUNDING",
+    "integrate_panels",
+    "measure_noise",
+    "merged",
+    "rows_of",
+    "scan",
+]
 
 POINTS = (16, 32, 64, 128)  # pieces between the Chebyshev points of a scan, doubled until the coefficients fade
+MORE = 3  # nodes beyond those of the degree
 LEAST_ORDER, MAX_ORDER = 3, 64  # fewer nodes tell nothing about the rate at which coefficients fade
 # Steps of differences in units of the path: where truncation meets the noise of the model, and not below.
 SMALLEST_STEP, LARGEST_STEP = 3e-8, 0.05
@@ -79,7 +89,7 @@ def _refined(ask: Any, panels: Intervals, values: np.ndarray, n: int) -> np.ndar
 
 def integrate_panels(
     asker: Any, panels: Intervals, degree: np.ndarray, tol: float, values: np.ndarray, error: np.ndarray,
-    more: int = 3, largest_order: int = MAX_ORDER, keep: Any = None,
+    more: int = MORE, largest_order: int = MAX_ORDER, keep: Any = None,
 ) -> np.ndarray:  # fmt: skip
     """Add the integrals over the panels to values, and their error to error; returns (n,) which could be paid for.
 
@@ -89,8 +99,7 @@ def integrate_panels(
     of every panel that was paid for (`numeric_hidden.Primitives.note`).
     """
     rough = degree < 0
-    told = (FINER * (degree // 2)).astype(int) + more
-    order = np.where(rough, largest_order, np.clip(told, LEAST_ORDER, largest_order))
+    order = np.where(rough, largest_order, np.clip(_told(degree) + more, LEAST_ORDER, largest_order))
     order = _within_budget(asker, panels, order)
     waiting, paid = np.arange(len(panels)), np.zeros(len(panels), dtype=bool)
     while len(waiting):
@@ -115,6 +124,16 @@ def integrate_panels(
         waiting = np.concatenate([np.empty(0, dtype=np.int64), *again])
         order[waiting] = np.minimum(3 * order[waiting] // 2 + 1, largest_order)
     return paid
+
+
+def _told(degree: np.ndarray) -> np.ndarray:
+    """(n,): nodes that single features need, by the degree of their sum."""
+    return (FINER * (degree // 2)).astype(int)
+
+
+def rows_of(asker: Any, panels: Intervals, degree: np.ndarray) -> np.ndarray:
+    """(n,): model rows that it takes to integrate smooth panels of these degrees."""
+    return _cost(asker, panels, np.clip(_told(degree) + MORE, LEAST_ORDER, MAX_ORDER))
 
 
 def merged(asker: Any, panels: Intervals, degree: np.ndarray) -> tuple[Intervals, np.ndarray]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from agnostic_ig.kernels._jit import kernel
 
-__all__ = ["Paths", "build_probes", "raise_by_group", "sum_by_group"]
+__all__ = ["Paths", "build_apart", "build_probes", "raise_by_group", "sum_by_group"]
 
 
 class Paths(NamedTuple):
@@ -51,6 +51,21 @@ def build_probes(paths, player_of, pair, alpha, moved_alpha, moved, out):
             z = b[p, j] if at[j] <= 0.0 else z
             z = x[p, j] if at[j] >= 1.0 else z
             jumped = b[p, j] if at[j] < 0.5 else x[p, j]
+            out[i, j] = jumped if jumps[p, j] else z
+
+
+@kernel
+def build_apart(paths, player_of, pair, alpha, out):
+    """Row i of out: the path of pair[i] with player k at alpha[i, k]; the same coordinates as above."""
+    b, x, way, low, high, jumps = paths
+    for i in range(out.shape[0]):
+        p = pair[i]
+        for j in range(out.shape[1]):
+            at = alpha[i, player_of[j]]
+            z = min(max(b[p, j] + at * way[p, j], low[p, j]), high[p, j])
+            z = b[p, j] if at <= 0.0 else z
+            z = x[p, j] if at >= 1.0 else z
+            jumped = b[p, j] if at < 0.5 else x[p, j]
             out[i, j] = jumped if jumps[p, j] else z
 
 
