@@ -1,7 +1,8 @@
-"""The one home of joblib, and of progress bars: batches of rows over threads, in order, the same for any `n_jobs`."""
+"""The one home of threads, and of progress bars: batches of rows over threads, in order, the same for any `n_jobs`."""
 
 import numbers
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from agnostic_ig.validation import invalid
 
-__all__ = ["batches", "check_n_jobs", "map_batches", "progress_bar", "threads_beside"]
+__all__ = ["batches", "check_n_jobs", "for_all", "map_batches", "progress_bar", "threads_beside"]
 
 Result = TypeVar("Result")
 
@@ -72,6 +73,17 @@ def map_batches(
     """
     _hold_freed_memory()
     return list(progress_bar(_results(work, parts, n_jobs), total=len(parts), progress=progress))
+
+
+def for_all(work: Callable[[slice], None], parts: Sequence[slice], n_jobs: int) -> None:
+    """Do the work on every part, inside one batch; what is raised first, in their order, is raised here."""
+    if n_jobs == 1 or len(parts) < 2:
+        for part in parts:
+            work(part)
+        return
+    with ThreadPoolExecutor(n_jobs) as threads:
+        for _ in threads.map(work, parts):
+            pass
 
 
 def _hold_freed_memory() -> None:

@@ -379,5 +379,6 @@ def test_probe_kernel_compiled_and_plain():
     wanted = np.array([[0.25, 4.0, 2.0, 1.0], [0.75, 4.0, 2.0, 1.0], [0.0, 5.0, 2.0, np.nan]])
     for function in (path_probe.build_probes, path_probe.build_probes.py_func):
         out = np.empty((3, 4))
-        function(path_probe.Paths.between(b, x, discrete), np.array([0, 1, 2, 2]), pair, alpha, to, moved, out)
-        np.testing.assert_array_equal(out, wanted)
+        paths, order = path_probe.Paths.between(b, x, discrete), np.array([2, 0, 1])
+        function(paths, np.array([0, 1, 2, 2]), order, pair, alpha, to, moved, out)
+        np.testing.assert_array_equal(out, wanted[order])

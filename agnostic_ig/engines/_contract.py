@@ -116,10 +116,14 @@ class Settings:
 
 
 class Engine(Protocol):
-    """An engine answers pairs; `name` and `exact` go into the result, `why` and `facts` into inspect_model."""
+    """An engine answers pairs; `name` and `exact` go into the result, `why` and `facts` into inspect_model.
+
+    uses_threads: a batch alone keeps as many threads busy as `Settings.n_jobs` says.
+    """
 
     name: str
     exact: bool
+    uses_threads: bool
     why: str
     facts: dict[str, str] = field(default_factory=dict)
 

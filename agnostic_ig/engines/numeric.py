@@ -21,12 +21,14 @@ from agnostic_ig.engines.numeric_rounds import on_path
 from agnostic_ig.engines.numeric_tie import MAX_ENUMERATED
 from agnostic_ig.engines.response import BlackBox
 from agnostic_ig.kernels.path_probe import Paths, build_apart, build_probes, raise_by_group
+from agnostic_ig.parallel import batches, for_all
 
 __all__ = ["BUDGETS", "Asker", "NumericEngine"]
 
 # Model rows a pair may cost, by `thoroughness`, where max_evaluations is None.
 BUDGETS = {"fast": 5_000, "standard": 20_000, "thorough": 200_000}
 ROWS_PER_CALL = 65_536
+LEAST_ROWS = 4_096  # for every one of several threads: smaller calls wait for each other
 # A second answer that is farther off than this, relative, is not only a sum in another order; then so many are asked.
 RANDOM, REPEATS = 1e-12, 8
 MOST_ROWS = 1 << 40  # that anyone can wait for
@@ -42,10 +44,12 @@ class Asker:
     """
 
     def __init__(
-        self, black_box: BlackBox, block: PairBlock, columns: Columns, outputs: np.ndarray, budget: int
-    ) -> None:
+        self, black_box: BlackBox, block: PairBlock, columns: Columns, outputs: np.ndarray, budget: int,
+        n_jobs: int = 1,
+    ) -> None:  # fmt: skip
         self.block = block
         self.budget = budget
+        self.n_jobs = n_jobs  # threads that share a large call
         self.columns = columns
         self.outputs = outputs
         self.n_evaluations = np.zeros(len(block), dtype=np.int64)
@@ -109,31 +113,34 @@ class Asker:
     def ask(self, pair: np.ndarray, alpha: np.ndarray, moved_alpha: np.ndarray, moved: np.ndarray) -> np.ndarray:
         """Outputs (n, n_outputs) on the path at alpha, with the players in `moved` at moved_alpha."""
 
-        def build(part: slice, rows: np.ndarray) -> None:
-            build_probes(
-                self._paths, self.columns.player_of, pair[part], alpha[part], moved_alpha[part], moved[part], rows,
-            )  # fmt: skip
+        def build(order: np.ndarray, rows: np.ndarray) -> None:
+            build_probes(self._paths, self.columns.player_of, order, pair, alpha, moved_alpha, moved, rows)
 
-        return self._answers(pair, build)
+        return self._answers(pair, alpha, build)
 
     def ask_apart(self, pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Outputs (n, n_outputs) with every player at a place of its own, alpha (n, n_players)."""
 
-        def build(part: slice, rows: np.ndarray) -> None:
-            build_apart(self._paths, self.columns.player_of, pair[part], alpha[part], rows)
+        def build(order: np.ndarray, rows: np.ndarray) -> None:
+            build_apart(self._paths, self.columns.player_of, pair[order], alpha[order], rows)
 
-        return self._answers(pair, build)
+        return self._answers(pair, alpha.mean(axis=1), build)
 
-    def _answers(self, pair: np.ndarray, build: Callable[[slice, np.ndarray], None]) -> np.ndarray:
-        """Of rows that are built a part at a time."""
+    def _answers(
+        self, pair: np.ndarray, alpha: np.ndarray, build: Callable[[np.ndarray, np.ndarray], None]
+    ) -> np.ndarray:
+        """Of rows that are built a part at a time, in the order in which they stand on the paths."""
         self.n_evaluations += np.bincount(pair, minlength=len(self.block))
         answers = np.empty((len(pair), len(self.outputs)))
-        for start in range(0, len(pair), ROWS_PER_CALL):
-            part = slice(start, start + ROWS_PER_CALL)
-            rows = np.empty((len(pair[part]), self.block.x.shape[1]))
-            build(part, rows)
+        order = in_order_of_paths(pair, alpha)
+
+        def answer(part: slice) -> None:
+            rows = np.empty((len(order[part]), self.block.x.shape[1]))
+            build(order[part], rows)
             with np.errstate(**self._errors):
-                answers[part] = self._black_box.ask_matrix(rows)[:, self.outputs]
+                answers[order[part]] = self._black_box.ask_matrix(rows)[:, self.outputs]
+
+        for_all(answer, _calls(len(pair), self.n_jobs), self.n_jobs)
         if self.exponent.any():
             answers = np.ldexp(answers, -self.exponent[pair])
         np.maximum.at(self.size, pair, np.abs(answers).max(axis=1, initial=0.0))
@@ -159,6 +166,22 @@ class Asker:
         return answers
 
 
+def in_order_of_paths(pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The order in which rows that are close together follow each other.
+
+    Trees go the same way for them, which processors foresee: a forest answers in three quarters of the time.
+    """
+    return np.argsort(pair * (1 << 32) + (alpha * (1 << 32)).astype(np.int64), kind="stable")
+
+
+def _calls(n_rows: int, n_jobs: int) -> list[slice]:
+    """Parts of a question, a call of the model each: large enough for the fixed cost of a call, even among threads."""
+    n_calls = -(-n_rows // ROWS_PER_CALL)
+    if n_rows >= n_jobs * LEAST_ROWS:
+        n_calls = -(-n_calls // n_jobs) * n_jobs
+    return batches(n_rows, max(1, -(-n_rows // max(1, n_calls))))
+
+
 @dataclass
 class NumericEngine:
     """Finite differences and jump search for a model of which only predictions are known."""
@@ -166,6 +189,7 @@ class NumericEngine:
     black_box: BlackBox
     name: str = "numeric"
     exact: bool = False
+    uses_threads: bool = True
     why: str = "only predictions of the model are known"
     family: str = "any predict function"
     facts: dict[str, str] = field(default_factory=dict)
@@ -173,7 +197,7 @@ class NumericEngine:
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         """Attributions of all pairs, with an error estimate for every value."""
         budget = min(settings.max_evaluations or BUDGETS[settings.thoroughness], MOST_ROWS)
-        asker = Asker(self.black_box, block, columns, outputs, budget)
+        asker = Asker(self.black_box, block, columns, outputs, budget, settings.n_jobs)
         with np.errstate(over="ignore", invalid="ignore"):  # what is lost has an error that is infinite
             values, error = self._attribute(asker, settings)
             converged = _converged(values, error, settings.tol)

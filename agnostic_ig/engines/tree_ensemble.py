@@ -67,6 +67,7 @@ class TreeEngine:
     encoding: Callable[[Any], Callable[[np.ndarray], np.ndarray]] | None = None
     name: str = "tree_ensemble"
     exact: bool = True
+    uses_threads: bool = False
     why: str = "axis-parallel trees: every crossing of the path is enumerated"
     facts: dict[str, str] = field(default_factory=dict)
 

@@ -198,7 +198,11 @@ class Work:
         return sums
 
 
-def average_over_baselines(work: Work, batch_size: int, n_jobs: int, progress: bool | str) -> Averages:
-    """Averages of all rows; a row's baselines are summed in their order whatever the batches."""
-    parts = batches(len(work.rows), batch_size)
+def average_over_baselines(work: Work, batch_size: int, progress: bool | str) -> Averages:
+    """Averages of all rows; a row's baselines are summed in their order whatever the batches.
+
+    Threads work on batches; where there are fewer of these, each batch has several.
+    """
+    parts, n_jobs = batches(len(work.rows), batch_size), work.settings.n_jobs
+    work = replace(work, settings=replace(work.settings, n_jobs=max(1, n_jobs // max(1, len(parts)))))
     return Averages.joined(map_batches(work.run, parts, n_jobs=n_jobs, progress=progress))

@@ -187,7 +187,7 @@ class IntegratedGradients(Explainer):
             inputs.columns, chosen.outputs, settings, seed, [players for _, players in groups],
             self._pace(inputs, built, settings.n_jobs),
         )  # fmt: skip
-        averages = average_over_baselines(work, self._rows_per_batch(work), settings.n_jobs, self.progress)
+        averages = average_over_baselines(work, self._rows_per_batch(work), self.progress)
         explanation = self._result(X, inputs, groups, black_box, built, chosen, predictions, averages)
         self._warn(explanation, averages, inputs.baseline, black_box)
         return explanation
@@ -218,8 +218,11 @@ class IntegratedGradients(Explainer):
         if self.batch_size != "auto":
             return int(self.batch_size)
         pairs = work.engine.pairs_per_batch(work.rows.shape[1], len(work.outputs))
-        share = -(-len(work.rows) // work.settings.n_jobs)
-        return max(1, min(share, pairs // min(len(work.baseline_rows), BASELINES_TOGETHER)))
+        size = max(1, pairs // min(len(work.baseline_rows), BASELINES_TOGETHER))
+        if work.engine.uses_threads and len(work.rows) <= size:
+            return max(1, len(work.rows))
+        n_batches, n_jobs = -(-len(work.rows) // size), work.settings.n_jobs
+        return max(1, -(-len(work.rows) // max(1, -(-n_batches // n_jobs) * n_jobs)))  # as many for every thread
 
     def _result(
         self,
