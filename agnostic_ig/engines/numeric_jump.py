@@ -21,6 +21,7 @@ from agnostic_ig.engines.numeric_smooth import ROUNDING, SIGMAS
 from agnostic_ig.engines.numeric_surface import (
     PLACES,
     PLANE,
+    largest_jump,
     located,
     looks_slanted,
     shares_of_surface,
@@ -174,13 +175,11 @@ def _slanted_after_all(asker: Any, found: Found) -> Intervals:
     order = order[by_size(found.intervals[order])]
     some = found.intervals[order]
     looked = (rank_within(some.pair) < LOOKED_AT) & (asker.remaining(some.pair) >= LOOKED_AT * LOOK)
-    origin, jumps = located(asker, some[looked], NARROWEST["mixed"], limit)
-    few = (rank_within(jumps.pair) < LOOKED_AT) & (asker.remaining(jumps.pair) >= LOOK)
-    origin, jumps = origin[few], jumps[few]
-    active = (found.effects[order[looked]] != 0).any(axis=2)[origin]
+    jumps = largest_jump(asker, some[looked], NARROWEST["mixed"])
+    active = (found.effects[order[looked]] != 0).any(axis=2)
     slanted = np.unique(jumps.pair[single_players_fail(asker, jumps, active)])
     taken = found.take(_largest_affordable(asker, found, np.isin(found.intervals.pair, slanted) & jumping))
-    return located(asker, taken, NARROWEST["stepped"], limit)[1]
+    return located(asker, taken, NARROWEST["stepped"], limit)
 
 
 def _largest_affordable(asker: Any, found: Found, doubtful: np.ndarray) -> np.ndarray:

@@ -14,7 +14,9 @@ import numpy as np
 from agnostic_ig.engines.numeric_tie import Intervals, alone
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
-__all__ = ["PLACES", "PLANE", "located", "looks_slanted", "shares_of_surface", "single_players_fail", "stands_alone"]
+__all__ = [
+    "PLACES", "PLANE", "largest_jump", "located", "looks_slanted", "shares_of_surface", "single_players_fail", "stands_alone",
+]  # fmt: skip
 
 BEFORE = 20.0  # how far before a jump its surface is looked at, in widths of its interval
 LONG_BEFORE = 1000.0  # the same for jumps that single players seem to explain: shares of 0.999 are told from 1
@@ -24,31 +26,49 @@ NEAR = {np.float64: 1e-7, np.float32: 1e-5, np.float16: 1e-3}
 CLOSER = 8.0  # and how many times closer they are checked
 FAR = 1e5  # how far a player is moved alone, in units of NEAR; smaller shares than 1 / FAR count as none
 SAME = 0.02  # what counts as the value behind the surface, relative to the jump
+PARTS = 4  # of an interval in which the largest jump is looked for
 PLACES = 28  # bisections of log(r), which leave r known to 1e-7
 PLANE = 1e-3  # how far shares may be from adding up to one
 
 
-def located(asker: Any, intervals: Intervals, width: float, limit: np.ndarray) -> tuple[np.ndarray, Intervals]:
+def located(asker: Any, intervals: Intervals, width: float, limit: np.ndarray) -> Intervals:
     """Every jump of the path inside the intervals, as far as their ends tell, in intervals of at most this width.
 
-    limit (n_pairs, n_outputs): differences that are no jump. Returns, too, in which of the intervals each is. Where the
-    budget ends, the rest of a pair's intervals is returned as wide as it is.
+    limit (n_pairs, n_outputs): differences that are no jump. Where the budget ends, the rest of a pair's intervals is
+    returned as wide as it is.
     """
-    origin, found = np.arange(len(intervals)), []
+    found = []
     while len(intervals):
         open_ones = (np.abs(intervals.f_low - intervals.f_high) > limit[intervals.pair]).any(axis=1)
         n_open = np.bincount(intervals.pair[open_ones], minlength=len(limit))
         poor = asker.remaining(np.arange(len(limit))) < n_open
         narrow = open_ones & ((intervals.high - intervals.low <= width) | poor[intervals.pair])
-        found.append((origin[narrow], intervals[narrow]))
-        origin, intervals = origin[open_ones & ~narrow], intervals[open_ones & ~narrow]
+        found.append(intervals[narrow])
+        intervals = intervals[open_ones & ~narrow]
         share = 0.4 + 0.2 * uniform(child_keys(intervals.key, 8001))
         middle = intervals.low + share * (intervals.high - intervals.low)
         f_middle = asker.ask_path(intervals.pair, middle)
-        origin = np.tile(origin, 2)
         intervals = Intervals.joined(intervals.cut_at(middle, f_middle, (8002, 8003)))
-    found.append((origin, intervals))
-    return np.concatenate([one[0] for one in found]), Intervals.joined(one[1] for one in found)
+    return Intervals.joined([*found, intervals])
+
+
+def largest_jump(asker: Any, intervals: Intervals, width: float) -> Intervals:
+    """A part of every interval, at most this wide, with a jump: again and again the part with the largest change."""
+    while (wide := intervals.high - intervals.low > width).any():
+        some = intervals[wide]
+        draw = uniform(child_keys(some.key[:, None], 8001 + np.arange(PARTS - 1)[None, :]))
+        share = (np.arange(1, PARTS) + 0.4 * (draw - 0.5)) / PARTS
+        places = some.low[:, None] + share * (some.high - some.low)[:, None]
+        inside = asker.ask_path(np.repeat(some.pair, PARTS - 1), places.ravel()).reshape(*places.shape, -1)
+        ends = np.concatenate([some.low[:, None], places, some.high[:, None]], axis=1)
+        f = np.concatenate([some.f_low[:, None], inside, some.f_high[:, None]], axis=1)
+        each, part = np.arange(len(some)), np.abs(np.diff(f, axis=1)).max(axis=2).argmax(axis=1)
+        chosen = Intervals(
+            some.pair, ends[each, part], ends[each, part + 1], f[each, part], f[each, part + 1],
+            child_keys(some.key, 8000),
+        )  # fmt: skip
+        intervals = intervals.replaced(wide, chosen)
+    return intervals
 
 
 def single_players_fail(asker: Any, jumps: Intervals, active: np.ndarray) -> np.ndarray:

@@ -57,6 +57,13 @@ class Intervals:
     def __getitem__(self, rows: Any) -> "Intervals":
         return Intervals(*(field[rows] for field in self._fields()))
 
+    def replaced(self, rows: np.ndarray, others: "Intervals") -> "Intervals":
+        """The same with others in the place of some."""
+        fields = [field.copy() for field in self._fields()]
+        for field, new in zip(fields, others._fields(), strict=True):
+            field[rows] = new
+        return Intervals(*fields)
+
     def _fields(self) -> tuple[np.ndarray, ...]:
         return self.pair, self.low, self.high, self.f_low, self.f_high, self.key
 
