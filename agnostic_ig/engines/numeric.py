@@ -20,7 +20,7 @@ from agnostic_ig.engines.numeric_groups import ROUNDED
 from agnostic_ig.engines.numeric_rounds import on_path
 from agnostic_ig.engines.numeric_tie import MAX_ENUMERATED
 from agnostic_ig.engines.response import BlackBox
-from agnostic_ig.kernels.path_probe import Paths, build_apart, build_probes, raise_by_group
+from agnostic_ig.kernels.path_probe import Paths, build_apart, build_probes, raise_by_group, raise_sizes
 from agnostic_ig.parallel import batches, for_all
 
 __all__ = ["BUDGETS", "Asker", "NumericEngine"]
@@ -143,7 +143,7 @@ class Asker:
         for_all(answer, _calls(len(pair), self.n_jobs), self.n_jobs)
         if self.exponent.any():
             answers = np.ldexp(answers, -self.exponent[pair])
-        np.maximum.at(self.size, pair, np.abs(answers).max(axis=1, initial=0.0))
+        raise_sizes(pair, answers, self.size)
         return answers
 
     def find_randomness(self, pairs: np.ndarray) -> float:

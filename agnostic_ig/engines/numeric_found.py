@@ -9,6 +9,7 @@ from agnostic_ig.engines.numeric_logit import ENOUGH_VOTES
 from agnostic_ig.engines.numeric_pieces import Effort
 from agnostic_ig.engines.numeric_rounds import run
 from agnostic_ig.engines.numeric_tie import Intervals, rank_within
+from agnostic_ig.kernels.path_probe import sum_by_group
 
 __all__ = ["Found"]
 
@@ -81,14 +82,16 @@ class Found:
         return failed & ~left
 
     def _share_of_equal_jumps(self) -> np.ndarray:
-        """(n_pairs,): share of the jumps found that are as large as another one."""
-        row, player, output = np.nonzero(self.effects)
+        """(n_pairs,): share of the jumps found that are as large as another one, of pairs that are not sure yet."""
+        n_pairs, unsure = len(self._asker.block), self.intervals.pair[~self._is_sure]
+        some = np.flatnonzero((np.bincount(unsure, minlength=n_pairs) > 0)[self.intervals.pair])
+        place, player, output = np.nonzero(self.effects[some])
+        row = some[place]
         size = np.abs(self.effects[row, player, output])
         pair = self.intervals.pair[row]
         order = np.lexsort((size, output, pair))
         pair, output, size = pair[order], output[order], size[order]
         equal = (np.diff(pair) == 0) & (np.diff(output) == 0) & (np.diff(size) <= EQUAL * size[1:])
-        n_pairs = len(self._asker.block)
         return np.bincount(pair[1:][equal], minlength=n_pairs) / np.maximum(np.bincount(pair, minlength=n_pairs), 1)
 
     def credit(self, values: np.ndarray, error: np.ndarray) -> None:
@@ -101,5 +104,6 @@ class Found:
         hidden, moving = np.zeros_like(self._asker.f_x), self._asker.moving[:, :, None]
         np.maximum.at(hidden, self.intervals.pair[wide], np.abs(self.effects[wide]).max(axis=1, initial=0.0))
         error += hidden[:, None, :] * moving
-        np.add.at(values, self.intervals.pair, self.effects)
-        np.add.at(error, self.intervals.pair, self.defect[:, None, :] * (self.effects != 0))
+        ones = np.ones(len(self.intervals))
+        sum_by_group(self.intervals.pair, ones, self.effects, values)
+        sum_by_group(self.intervals.pair, ones, self.defect[:, None, :] * (self.effects != 0), error)

@@ -18,7 +18,14 @@ import numpy as np
 
 from agnostic_ig.engines.numeric_rounds import Question, Steps, on_path, run
 from agnostic_ig.engines.numeric_tie import Intervals, alone, rank_within
-from agnostic_ig.kernels.group_tests import defects_of_groups, nearest_sums, random_groups, rule_out
+from agnostic_ig.kernels.group_tests import (
+    defects_of_groups,
+    draw_codes,
+    groups_of_bits,
+    nearest_sums,
+    random_groups,
+    rule_out,
+)
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
 __all__ = ["FEW", "ROUNDED", "GroupTests", "Trial", "check_ends", "codes", "explain"]
@@ -145,7 +152,8 @@ class Trial:
         now, n_bits = self.now, self.n_bits
         which = np.repeat(self.alive, n_bits[self.alive] - 1)
         bit = 1 + rank_within(which)
-        groups = self.moving[which] & (self._code[which] & (1 << bit)[:, None] != 0)
+        groups = np.empty((len(which), self.moving.shape[1]), dtype=bool)
+        groups_of_bits(self._code, self.moving, which, bit, groups)
         answers = yield now.question(which, groups)
         rule_out(which, groups, answers, now.f_low, now.f_high, self.limit, self.candidates)
         self._answered = _Answered(
@@ -208,10 +216,8 @@ class Trial:
 
 def codes(keys: np.ndarray, moving: np.ndarray) -> np.ndarray:
     """(n, n_players): a number below n_moving for every moving player, drawn anew for every interval."""
-    draw = uniform(child_keys(child_keys(keys, 11)[:, None], np.arange(moving.shape[1])[None, :]))
-    draw[~moving] = 2.0
     code = np.empty(moving.shape, dtype=np.int32)
-    np.put_along_axis(code, draw.argsort(axis=1), np.arange(moving.shape[1])[None, :], axis=1)
+    draw_codes(keys, moving, code)
     return code
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from agnostic_ig.engines.numeric_groups import GroupTests
 from agnostic_ig.engines.numeric_limits import narrowest
-from agnostic_ig.engines.numeric_tie import Intervals
+from agnostic_ig.engines.numeric_tie import Intervals, rank_within
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
 __all__ = ["EFFORTS", "Effort", "cut", "first_intervals", "is_at_half"]
@@ -35,10 +35,10 @@ EFFORTS = {
 
 def first_intervals(asker: Any, pairs: np.ndarray, pieces: int) -> tuple[Intervals, Intervals]:
     """The path of every pair in uneven pieces, and the ties at one half where something jumps there."""
-    parts = [_pieces_of_pair(asker, p, pieces) for p in pairs]
-    pair = np.repeat(pairs, [len(low) for low, _ in parts])
-    low, high = (np.concatenate([part[side] for part in parts]) for side in (0, 1))
-    number = np.concatenate([np.arange(len(part[0])) for part in parts])
+    pair, low = _starts(asker, pairs, pieces)
+    number = rank_within(pair)
+    high = np.append(low[1:], 1.0)
+    high[:-1][number[1:] == 0] = 1.0
     inner = low > 0.0
     f_low = asker.f_b[pair].copy()
     f_low[inner] = asker.ask_path(pair[inner], low[inner])
@@ -54,21 +54,30 @@ def is_at_half(asker: Any, intervals: Intervals) -> np.ndarray:
     return asker.jumps_at_half[intervals.pair] & (intervals.low == 0.5 - HALF_WIDTH * narrowest(asker)[intervals.pair])
 
 
-def _pieces_of_pair(asker: Any, pair: int, pieces: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the first intervals of one pair: as many as its budget can close twice over."""
-    n_moving = int(asker.moving[pair].sum())
+def _starts(asker: Any, pairs: np.ndarray, pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    """(pair, low) of the first intervals, in order of pairs, which are sorted, and places."""
+    n_pieces = _n_pieces(asker, pairs, pieces)
+    pair, n_pieces = np.repeat(pairs, n_pieces), np.repeat(n_pieces, n_pieces)
+    number = rank_within(pair)
+    shift = 0.3 * (uniform(child_keys(asker.block.seeds[pair], number)) - 0.5)
+    low = (number + np.where(number > 0, shift, 0.0)) / n_pieces
+    split = (asker.jumps_at_half | asker.moves_whole_numbers)[pairs]
+    split = pairs[split & (asker.remaining(pairs) >= 6 * asker.moving[pairs].sum(axis=1) + 4)]
+    half_width = HALF_WIDTH * narrowest(asker)
+    kept = (number == 0) | (np.abs(low - 0.5) > half_width[pair]) | ~np.isin(pair, split)
+    pair = np.concatenate([pair[kept], split, split])
+    low = np.concatenate([low[kept], 0.5 - half_width[split], 0.5 + half_width[split]])
+    order = np.lexsort((low, pair))
+    return pair[order], low[order]
+
+
+def _n_pieces(asker: Any, pairs: np.ndarray, pieces: int) -> np.ndarray:
+    """(n_pairs,): as many as the budget of every pair can close twice over."""
+    n_moving = asker.moving[pairs].sum(axis=1)
     # Bands, which a feature enters and leaves within one piece, are more frequent the fewer features there are.
-    pieces = round(pieces * max(1.0, 30 / max(n_moving, 1)))
-    pieces = PIECES_OF_UNITS if asker.moves_units[pair] else pieces
-    pieces = int(np.clip(asker.remaining([pair])[0] // (4 * n_moving + 2), 1, pieces))
-    shift = 0.3 * (uniform(child_keys(asker.block.seeds[pair], np.arange(pieces))) - 0.5)
-    cuts = (np.arange(pieces)[1:] + shift[1:]) / pieces
-    at_half = asker.jumps_at_half[pair] or asker.moves_whole_numbers[pair]
-    if at_half and asker.remaining([pair])[0] >= 6 * n_moving + 4:
-        half_width = HALF_WIDTH * narrowest(asker)[pair]
-        cuts = cuts[np.abs(cuts - 0.5) > half_width]
-        cuts = np.sort(np.append(cuts, [0.5 - half_width, 0.5 + half_width]))
-    return np.append(0.0, cuts), np.append(cuts, 1.0)
+    wanted = np.rint(pieces * np.maximum(1.0, 30 / np.maximum(n_moving, 1))).astype(np.int64)
+    wanted = np.where(asker.moves_units[pairs], PIECES_OF_UNITS, wanted)
+    return np.clip(asker.remaining(pairs) // (4 * n_moving + 2), 1, wanted)
 
 
 def cut(failed: Intervals) -> Intervals:

@@ -105,22 +105,35 @@ class Intervals:
         which, player = self.single_moves(asker)
         return which, alone(player, asker.columns.n_players)
 
-    def increments(self, asker: Any, start: np.ndarray, f_start: np.ndarray) -> np.ndarray:
-        """(n_intervals, n_players, n_outputs): change when one player leaves its side in the state `start`."""
+    def increments(self, asker: Any, starts: list[np.ndarray]) -> list[np.ndarray]:
+        """(n_intervals, n_players, n_outputs) for every one of the starts, states (n_intervals, n_players) of all.
+
+        Each is the change when one player leaves its side.
+        """
+        n, n_players = len(starts), asker.columns.n_players
         which, player = self.single_moves(asker)
-        moved = start[which].copy()
-        moved[np.arange(len(which)), player] ^= True
-        result = np.zeros((len(self), asker.columns.n_players, f_start.shape[1]))
-        result[which, player] = self.ask(asker, which, moved) - f_start[which]
-        return result
+        states = np.concatenate([np.zeros((0, n_players), dtype=bool), *starts])
+        moved = np.concatenate([np.zeros((0, n_players), dtype=bool), *(start[which] for start in starts)])
+        moved[np.arange(len(moved)), np.tile(player, n)] ^= True
+        both = np.concatenate([np.tile(np.arange(len(self)), n), np.tile(which, n)])
+        answers = self.ask(asker, both, np.concatenate([states, moved]))
+        at_start, at_moved = np.split(answers, [len(states)])
+        results = []
+        for f_start, f_moved in zip(np.split(at_start, n), np.split(at_moved, n), strict=True):
+            results.append(np.zeros((len(self), n_players, answers.shape[1])))
+            results[-1][which, player] = f_moved - f_start[which]
+        return results
 
-    def forward(self, asker: Any) -> np.ndarray:
-        """Effect of every player moving first."""
-        return self.increments(asker, np.zeros_like(asker.moving[self.pair]), self.f_low)
-
-    def backward(self, asker: Any) -> np.ndarray:
-        """Effect of every player moving last."""
-        return -self.increments(asker, asker.moving[self.pair], self.f_high)
+    def first_and_last(self, asker: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Effect of every player moving first, and moving last."""
+        which, player = self.single_moves(asker)
+        first = alone(player, asker.columns.n_players)
+        last = asker.moving[self.pair[which]] & ~first
+        answers = self.ask(asker, np.tile(which, 2), np.concatenate([first, last]))
+        forward, backward = np.zeros((2, len(self), asker.columns.n_players, answers.shape[1]))
+        forward[which, player] = answers[: len(which)] - self.f_low[which]
+        backward[which, player] = self.f_high[which] - answers[len(which) :]
+        return forward, backward
 
     def random_halves(self, asker: Any, number: int) -> np.ndarray:
         """(n_intervals, n_players): about half of the moving players of each interval, drawn from its key."""
@@ -156,7 +169,7 @@ def half_and_half(asker: Any, intervals: Intervals, values: np.ndarray, error: n
     """Close intervals that can cost no more: half forward, half backward, their whole difference as error."""
     if len(intervals) == 0:
         return
-    credits, doubt = _close(intervals, intervals.forward(asker), intervals.backward(asker))
+    credits, doubt = _close(intervals, *intervals.first_and_last(asker))
     np.add.at(values, intervals.pair, credits)
     np.add.at(error, intervals.pair, doubt)
 
@@ -198,7 +211,7 @@ def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> Settled:
     n_moving = asker.moving[ties.pair].sum(axis=1)
     can = rank_within(ties.pair) < asker.remaining(ties.pair) // np.maximum(2 * n_moving, 1)
     forward, backward = np.zeros_like(values), np.zeros_like(values)
-    forward[can], backward[can] = ties[can].forward(asker), ties[can].backward(asker)
+    forward[can], backward[can] = ties[can].first_and_last(asker)
     values[:], error[:] = _close(ties, forward, backward)
     error[~can] = asker.reach[ties.pair[~can]][:, None, :] * asker.moving[ties.pair[~can]][:, :, None]
     # Beside a smooth part, everybody moves a little; a jump of one player is settled by both ends agreeing on it.
@@ -223,10 +236,7 @@ def settle(asker: Any, ties: Intervals, threshold: np.ndarray) -> Settled:
 
 def _active_players(asker: Any, ties: Intervals, threshold: np.ndarray, effects: list[np.ndarray]) -> np.ndarray:
     """(n_ties, n_players): players with an effect in some state."""
-    everyone = np.arange(len(ties))
-    for number in range(CONTEXTS):
-        half = ties.random_halves(asker, 1000 + number)
-        effects.append(ties.increments(asker, half, ties.ask(asker, everyone, half)))
+    effects = effects + ties.increments(asker, [ties.random_halves(asker, 1000 + n) for n in range(CONTEXTS)])
     moves = np.any([(np.abs(e) > threshold[:, None, :]).any(axis=2) for e in effects], axis=0)
     return asker.moving[ties.pair] & moves
 

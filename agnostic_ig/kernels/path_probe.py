@@ -6,7 +6,7 @@ import numpy as np
 
 from agnostic_ig.kernels._jit import kernel
 
-__all__ = ["Paths", "build_apart", "build_probes", "raise_by_group", "sum_by_group"]
+__all__ = ["Paths", "build_apart", "build_probes", "raise_by_group", "raise_sizes", "sum_by_group"]
 
 
 class Paths(NamedTuple):
@@ -107,3 +107,11 @@ def raise_by_group(group, rows, out):
     for i in range(rows.shape[0]):
         for k in range(rows.shape[1]):
             out[group[i], k] = max(out[group[i], k], rows[i, k])
+
+
+@kernel
+def raise_sizes(group, rows, out):
+    """Raise out[group[i]] to the largest absolute value of rows[i] (n_outputs) where that is more."""
+    for i in range(rows.shape[0]):
+        for k in range(rows.shape[1]):
+            out[group[i]] = max(out[group[i]], abs(rows[i, k]))
