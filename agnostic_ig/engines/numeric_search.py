@@ -18,6 +18,7 @@ from agnostic_ig.engines.numeric_tie import Intervals, half_and_half, rank_withi
 
 __all__ = ["Search"]
 
+FEW_DONE = 8  # times as many pairs go on
 TESTS_AT_HALF = range(200, 240)  # more groups, where whole numbers cross at one half, all at once
 
 
@@ -45,16 +46,24 @@ class Search:
 
     def run(self, values: np.ndarray, error: np.ndarray) -> None:
         """Search until everything is found, tied, or, where the budget ends, closed into values and error."""
-        while len(self._waiting) or len(self._together) or self._takes_back():
+        while len(self._waiting) or len(self._together) or (self._n_unsure > 0).any():
             self._start(values, error)
+            self._start_again()
             if len(self._together):
                 self._together.round()
+        self.found.close()
 
-    def _takes_back(self) -> bool:
-        """Whether some of what was found is to be searched further."""
-        self._waiting = cut(self.found.taken_back(self.limit))
-        self._n_unsure[:] = 0
-        return len(self._waiting) > 0
+    def _start_again(self) -> None:
+        """Test all of a pair again once all of it has passed; while most pairs go on, not for a few of them alone."""
+        is_searched = self._count(self._waiting.pair) + self._n_tested > 0
+        is_done = (self._n_unsure > 0) & ~is_searched
+        if is_done.any() and FEW_DONE * is_done.sum() >= is_searched.sum():
+            self._n_unsure[is_done] = 0
+            self._together.start(self._test_again(is_done))
+
+    def _test_again(self, is_done: np.ndarray) -> Steps[None]:
+        failed = yield from self.found.tested_again(is_done, self.limit)
+        self._waiting = Intervals.joined([self._waiting, cut(failed)])
 
     def _start(self, values: np.ndarray, error: np.ndarray) -> None:
         """Put to the test what waits, as far as the budget goes; in log-odds where these have been seen to add up."""

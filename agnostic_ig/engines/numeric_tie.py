@@ -112,8 +112,7 @@ class Intervals:
         """
         n, n_players = len(starts), asker.columns.n_players
         which, player = self.single_moves(asker)
-        states = np.concatenate([np.zeros((0, n_players), dtype=bool), *starts])
-        moved = np.concatenate([np.zeros((0, n_players), dtype=bool), *(start[which] for start in starts)])
+        states, moved = np.concatenate(starts), np.concatenate([start[which] for start in starts])
         moved[np.arange(len(moved)), np.tile(player, n)] ^= True
         both = np.concatenate([np.tile(np.arange(len(self)), n), np.tile(which, n)])
         answers = self.ask(asker, both, np.concatenate([states, moved]))
