@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from agnostic_ig import IntegratedGradients
 from agnostic_ig.engines import numeric_tie
 from agnostic_ig.exceptions import BudgetWarning, NoiseWarning
-from agnostic_ig.kernels import path_probe, shapley
+from agnostic_ig.kernels import shapley
 from agnostic_ig.numerics.quadrature import gauss_legendre
 
 # What `tol` asks, and what quadrature of differences reaches on smooth functions of size one.
@@ -369,16 +369,3 @@ def test_rows_are_explained_in_few_calls():
     e = numeric(predict, X.mean(axis=0), X[:30], progress=False)
     assert sum(sizes) == e.n_evaluations.sum() + 31
     assert len(sizes) <= 60
-
-
-def test_probe_kernel_compiled_and_plain():
-    x, b = np.array([[1.0, 5.0, 2.0, np.nan]]), np.array([[0.0, 4.0, 2.0, 1.0]])
-    discrete = np.array([False, True, False, False])
-    moved = np.array([[False, False, False], [True, False, False], [False, True, True]])
-    alpha, to, pair = np.array([0.25, 0.25, 0.0]), np.array([0.25, 0.75, 1.0]), np.zeros(3, np.int64)
-    wanted = np.array([[0.25, 4.0, 2.0, 1.0], [0.75, 4.0, 2.0, 1.0], [0.0, 5.0, 2.0, np.nan]])
-    for function in (path_probe.build_probes, path_probe.build_probes.py_func):
-        out = np.empty((3, 4))
-        paths, order = path_probe.Paths.between(b, x, discrete), np.array([2, 0, 1])
-        function(paths, np.array([0, 1, 2, 2]), order, pair, alpha, to, moved, out)
-        np.testing.assert_array_equal(out, wanted[order])

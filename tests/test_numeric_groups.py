@@ -226,11 +226,31 @@ def test_random_groups_are_those_of_the_keys():
     assert 0.4 < out.sum() / moving.sum() < 0.6
 
 
+def test_codes_number_the_moving_players_in_the_order_of_their_draws():
+    rng = np.random.default_rng(2)
+    keys, moving = rng.integers(0, 2**63, 30).astype(np.uint64), rng.random((30, 40)) < 0.7
+    code = np.empty(moving.shape, np.int32)
+    group_tests.draw_codes(keys, moving, code)
+    draw = uniform(child_keys(child_keys(keys, 11)[:, None], np.arange(40)[None, :]))
+    for i in range(30):
+        np.testing.assert_array_equal(code[i, moving[i]], draw[i, moving[i]].argsort().argsort())
+
+
+@pytest.mark.parametrize("function", kernels_and_plain("groups_of_bits"))
+def test_groups_of_bits_hold_who_moves_and_has_the_bit(function):
+    code, moving = np.array([[5, 2, 4], [1, 0, 3]], np.int32), np.array([[True, True, False], [True] * 3])
+    which, bit, out = np.array([1, 0, 0, 1]), np.array([0, 0, 2, 1]), np.empty((4, 3), dtype=bool)
+    function(code, moving, which, bit, out)
+    wanted = [[True, False, True], [True, False, False], [True, False, False], [False, False, True]]
+    np.testing.assert_array_equal(out, wanted)
+
+
 @pytest.mark.parametrize("function", kernels_and_plain("defects_of_groups"))
 def test_defects_of_groups_are_the_largest_of_every_interval(function):
     rng = np.random.default_rng(1)
     which, groups = rng.integers(0, 5, 40), rng.random((40, 6)) < 0.5
     answers, f_low, effects = rng.normal(size=(40, 2)), rng.normal(size=(6, 2)), rng.normal(size=(6, 6, 2))
+    effects[rng.random((6, 6)) < 0.5] = 0.0
     found = np.zeros((6, 2))
     function(which, groups, answers, f_low, effects, found)
     apart = np.abs(answers - f_low[which] - np.einsum("np,npk->nk", groups, effects[which]))

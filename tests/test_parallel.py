@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from agnostic_ig import IntegratedGradients, gradient
-from agnostic_ig.parallel import own_threads, threads_beside
+from agnostic_ig.parallel import for_all, own_threads, threads_beside
 
 X = np.random.default_rng(0).normal(size=(40, 3))
 Y = X[:, 0] * X[:, 1]
@@ -72,3 +72,28 @@ def test_batches_use_the_threads_that_the_model_leaves(ask):
             IntegratedGradients(model, X[0], engine="numeric", n_jobs=2, batch_size=10, progress=False).explain(X)
         seen[of_model] = len(model.seen)
     assert seen == {1: 2, 2: 0}, "batches of a parallel model are asked by the caller's own thread"
+
+
+def test_threads_share_the_large_questions_of_one_batch():
+    model = Watched(3, random_state=0).fit(X, Y).watch(expected=2)
+    explainer = IntegratedGradients(model, X[0], engine="numeric", progress=False)
+    alone = explainer.explain(X)
+    assert model.seen == set()
+    together = explainer.set_params(n_jobs=2).explain(X)
+    assert len(model.seen) == 2
+    for name in ("values", "error_estimate", "n_evaluations"):
+        np.testing.assert_array_equal(getattr(together, name), getattr(alone, name))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_work_on_all_parts_ends_with_the_first_error(n_jobs):
+    parts, done = [slice(i, i + 1) for i in range(7)], []
+    for_all(done.append, parts, n_jobs)
+    assert sorted(part.start for part in done) == list(range(7))
+
+    def work(part):
+        if part.start in (2, 5):
+            raise ValueError(f"part {part.start}")
+
+    with pytest.raises(ValueError, match="part 2"):
+        for_all(work, parts, n_jobs)

@@ -23,7 +23,7 @@ from agnostic_ig.engines.response import BlackBox
 from agnostic_ig.kernels.path_probe import Paths, build_apart, build_probes, raise_by_group, raise_sizes
 from agnostic_ig.parallel import batches, for_all
 
-__all__ = ["BUDGETS", "Asker", "NumericEngine"]
+__all__ = ["BUDGETS", "Asker", "NumericEngine", "calls", "in_order_of_paths"]
 
 # Model rows a pair may cost, by `thoroughness`, where max_evaluations is None.
 BUDGETS = {"fast": 5_000, "standard": 20_000, "thorough": 200_000}
@@ -140,7 +140,7 @@ class Asker:
             with np.errstate(**self._errors):
                 answers[order[part]] = self._black_box.ask_matrix(rows)[:, self.outputs]
 
-        for_all(answer, _calls(len(pair), self.n_jobs), self.n_jobs)
+        for_all(answer, calls(len(pair), self.n_jobs), self.n_jobs)
         if self.exponent.any():
             answers = np.ldexp(answers, -self.exponent[pair])
         raise_sizes(pair, answers, self.size)
@@ -171,10 +171,10 @@ def in_order_of_paths(pair: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
     Trees go the same way for them, which processors foresee: a forest answers in three quarters of the time.
     """
-    return np.argsort(pair * (1 << 32) + (alpha * (1 << 32)).astype(np.int64), kind="stable")
+    return np.argsort(pair * (1 << 33) + (alpha * (1 << 32)).astype(np.int64), kind="stable")
 
 
-def _calls(n_rows: int, n_jobs: int) -> list[slice]:
+def calls(n_rows: int, n_jobs: int) -> list[slice]:
     """Parts of a question, a call of the model each: large enough for the fixed cost of a call, even among threads."""
     n_calls = -(-n_rows // ROWS_PER_CALL)
     if n_rows >= n_jobs * LEAST_ROWS:
