@@ -1,6 +1,7 @@
 """The numeric engine against exact answers and peers: model rows, error, coverage, sharpness, overhead.
 
-    python -m benchmarks.numeric [--models "RBF SVC" ...] [--dimensions 10 30 100] [--rows 2500] [--peers] [--overhead]
+    python -m benchmarks.numeric [--models "RBF SVC" ...] [--dimensions 10 30 100] [--rows 2500] [--peers]
+                                [--overhead [ROWS]]
 
 Every model is handed over as a plain function that counts the rows it is asked for, and is explained at default
 settings against the mean of its training rows. Errors are relative L1 errors of a row against an exact answer that
@@ -24,6 +25,7 @@ from sklearn.ensemble import RandomForestClassifier
 from agnostic_ig import Explanation, IntegratedGradients
 from agnostic_ig.exceptions import BudgetWarning
 from benchmarks.numeric_oracles import MODELS, Case, Function, of_corners, probability
+from benchmarks.numeric_peers import differences, increments, treeig_numeric
 
 N_TRAIN, N_ROWS, PEER_ROWS, OVERHEAD_REPEATS = 2000, 20, 5, 5
 TOL = 1e-6  # the default of IntegratedGradients
@@ -214,53 +216,6 @@ def accuracy_tables(names: Iterable[str], dimensions: list[int], first_row: int)
         line(one.name, one.n_features, *one.honesty())
 
 
-class Predicts:
-    """What treeig asks of a model."""
-
-    def __init__(self, function: Function) -> None:
-        self.predict = function
-
-
-def treeig_numeric(function: Function, baseline: np.ndarray, rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    import treeig
-
-    return treeig.TreeIGNumeric(Predicts(function), baseline).attribute(rows)
-
-
-def increments(n_steps: int) -> Callable[..., np.ndarray]:
-    """One feature at a time moves along each of n_steps equal parts of the path."""
-
-    def attribute(function: Function, baseline: np.ndarray, rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        starts = np.arange(n_steps)[:, None] / n_steps
-        return np.array([_increments(function, baseline + starts * (x - baseline), (x - baseline) / n_steps)
-                         for x in rows])  # fmt: skip
-
-    return attribute
-
-
-def _increments(function: Function, path: np.ndarray, step: np.ndarray) -> np.ndarray:
-    moved = path[:, None, :] + np.diag(step)
-    answers = function(moved.reshape(-1, len(step))).reshape(len(path), len(step))
-    return (answers.astype(float) - function(path)[:, None]).sum(axis=0)
-
-
-def differences(of_path: bool) -> Callable[..., np.ndarray]:
-    """Central differences at 50 Gauss-Legendre nodes; h is 1e-4 of x - b, or of each feature's standard deviation."""
-    nodes, weights = np.polynomial.legendre.leggauss(50)
-
-    def attribute(function: Function, baseline: np.ndarray, rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
-        values = np.zeros_like(rows)
-        for x, value in zip(rows, values, strict=True):
-            h = 1e-4 * (x - baseline if of_path else spread)
-            path = baseline + (nodes[:, None] + 1) / 2 * (x - baseline)
-            ends = [function((path[:, None, :] + sign * np.diag(h)).reshape(-1, len(x))) for sign in (1, -1)]
-            slopes = (ends[0].astype(float) - ends[1]).reshape(len(path), len(x)) / (2 * h)
-            value[:] = weights / 2 @ slopes * (x - baseline)
-        return values
-
-    return attribute
-
-
 def ours(function: Function, baseline: np.ndarray, rows: np.ndarray, spread: np.ndarray) -> np.ndarray:
     return IntegratedGradients(function, baseline, progress=False).explain(rows).values
 
@@ -313,19 +268,21 @@ def peer_cell(
 
 # Threads of the forest, of the explainer, and of the forest in the one call that they are measured against.
 THREADS = ((1, 1, 1), (2, 1, 2), (1, 2, 2))
-OVERHEAD_ROWS = (N_ROWS, 80, 600)
+OVERHEAD_ROWS = (N_ROWS, 80, 600, 1000)
 
 
-def overhead_table(dimensions: list[int]) -> None:
+def overhead_table(dimensions: list[int], most_rows: int) -> None:
     header(
-        "Time of explain ÷ time of one predict call with as many of the rows that it asks for, RandomForest 100 (asked "
-        f"on two cores: ≤ 1.15), medians of {OVERHEAD_REPEATS} turns. With two threads of its own the forest adds up "
-        "its trees in any order: answers differ in the last digits from call to call.",
+        "Time of explain ÷ time of one predict call with the rows that it asks for, RandomForest 100 (asked on two "
+        f"cores: ≤ 1.15), medians of {OVERHEAD_REPEATS} turns. The engine asks for rows that are close on a path one "
+        "after the other, which trees answer faster; so the one call gets the same rows in the order in which they are "
+        "asked for, and in random order, as rows of a table come. With two threads of its own the forest adds up its "
+        "trees in any order: answers differ in the last digits from call to call.",
         "depth", "threads: forest, explainer, one call", "d", "explained rows", "model rows", "calls", "explain, s",
-        "of it in the model, s (all threads)", "one call, s", "ratio",
+        "of it in the model, s (all threads)", "one call, s", "in random order, s", "ratio", "to random order",
     )  # fmt: skip
     for max_depth, threads in product((8, None), THREADS):
-        for n_features, n_rows in product(dimensions, OVERHEAD_ROWS):
+        for n_features, n_rows in product(dimensions, (n for n in OVERHEAD_ROWS if n <= most_rows)):
             X, y = data(n_features)
             model = RandomForestClassifier(100, max_depth=max_depth, random_state=0).fit(X[:N_TRAIN], y[:N_TRAIN])
             figures = overhead(model, threads, *place(n_features, N_TRAIN, n_rows))
@@ -333,47 +290,72 @@ def overhead_table(dimensions: list[int]) -> None:
 
 
 class Timed:
-    """The same function, adding up calls and seconds, and keeping the rows."""
+    """The same function, adding up calls and seconds."""
 
     def __init__(self, function: Function) -> None:
         self.function = function
-        self.asked: list[np.ndarray] = []
+        self.calls = 0
         self.seconds = 0.0
 
     def __call__(self, Z: np.ndarray) -> np.ndarray:
         started = time.perf_counter()
         answers = self.function(Z)
         self.seconds += time.perf_counter() - started
-        self.asked.append(Z)
+        self.calls += 1
         return answers
 
 
 def overhead(
     model: RandomForestClassifier, threads: tuple[int, int, int], baseline: np.ndarray, rows: np.ndarray
 ) -> list[str]:
-    """Model rows, calls, seconds of explain, of the model in it and of one call, and the ratio; one warm-up first."""
-    overhead_turn(model, threads, baseline, rows)
-    turns = np.array([overhead_turn(model, threads, baseline, rows) for _ in range(OVERHEAD_REPEATS)])
-    n_rows, n_calls, *seconds = np.median(turns, axis=0)
-    ratio = np.median(turns[:, 2] / turns[:, 4])
-    return [f"{n_rows:,.0f}", f"{n_calls:.0f}", *(f"{value:.2f}" for value in seconds), f"{ratio:.2f}"]
+    """Model rows, calls, seconds of explain, of the model in it and of one call, and ratios; one warm-up first."""
+    together = asked_rows(probability(model.set_params(n_jobs=threads[0])), baseline, rows)
+    shuffled = together[np.random.default_rng(0).permutation(len(together))]
+    turns = np.array(
+        [overhead_turn(model, threads, baseline, rows, [together, shuffled]) for _ in range(OVERHEAD_REPEATS)]
+    )
+    n_calls, *seconds = np.median(turns, axis=0)
+    ratios = np.median(turns[:, 1:2] / turns[:, 3:], axis=0)
+    return [
+        f"{len(together):,}", f"{n_calls:.0f}", *(f"{value:.2f}" for value in seconds),
+        *(f"{ratio:.2f}" for ratio in ratios),
+    ]  # fmt: skip
 
 
-def overhead_turn(
-    model: RandomForestClassifier, threads: tuple[int, int, int], baseline: np.ndarray, rows: np.ndarray
-) -> tuple[float, ...]:
-    """One explanation, then one call with the rows of that very explanation."""
-    timed = Timed(probability(model.set_params(n_jobs=threads[0])))
-    explainer = IntegratedGradients(timed, baseline, n_jobs=threads[1], progress=False)
+def asked_rows(function: Function, baseline: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """All rows that an explanation asks for, which are the same every time."""
+    asked: list[np.ndarray] = []
+
+    def keep(Z: np.ndarray) -> np.ndarray:
+        asked.append(Z)
+        return function(Z)
+
+    explain(IntegratedGradients(keep, baseline, progress=False), rows)
+    return np.concatenate(asked)
+
+
+def explain(explainer: IntegratedGradients, rows: np.ndarray) -> float:
+    """Seconds that it takes."""
     started = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BudgetWarning)
         explainer.explain(rows)
-    total, together = time.perf_counter() - started, np.concatenate(timed.asked)
-    function = probability(model.set_params(n_jobs=threads[2]))
-    started = time.perf_counter()
-    function(together)
-    return len(together), len(timed.asked), total, timed.seconds, time.perf_counter() - started
+    return time.perf_counter() - started
+
+
+def overhead_turn(
+    model: RandomForestClassifier, threads: tuple[int, int, int], baseline: np.ndarray, rows: np.ndarray,
+    asked: list[np.ndarray],
+) -> list[float]:  # fmt: skip
+    """One explanation, then one call with each of the tables asked."""
+    timed = Timed(probability(model.set_params(n_jobs=threads[0])))
+    total = explain(IntegratedGradients(timed, baseline, n_jobs=threads[1], progress=False), rows)
+    one_call = Timed(probability(model.set_params(n_jobs=threads[2])))
+    seconds = [0.0]
+    for table in asked:
+        one_call(table)
+        seconds.append(one_call.seconds)
+    return [timed.calls, total, timed.seconds, *np.diff(seconds)]
 
 
 def main() -> None:
@@ -382,10 +364,13 @@ def main() -> None:
     parser.add_argument("--dimensions", nargs="*", type=int, default=[10, 30, 100])
     parser.add_argument("--rows", type=int, default=2500, help="first row to explain, from 2000 to 2900")
     parser.add_argument("--peers", nargs="?", type=int, const=PEER_ROWS, help="beside peers, on so many rows")
-    parser.add_argument("--overhead", action="store_true", help="time against one predict call, nothing else")
+    parser.add_argument(
+        "--overhead", nargs="?", type=int, const=600,
+        help="time against one predict call, nothing else, on up to so many rows",
+    )  # fmt: skip
     chosen = parser.parse_args()
     if chosen.overhead:
-        overhead_table(chosen.dimensions)
+        overhead_table(chosen.dimensions, chosen.overhead)
     elif chosen.peers:
         names = [name for name in chosen.models if name != BINARY]
         peer_table(names, chosen.dimensions, chosen.rows, chosen.peers)

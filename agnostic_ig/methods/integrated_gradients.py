@@ -77,8 +77,8 @@ class IntegratedGradients(Explainer):
     feature_names : list of str, default=None
         Names for the columns of X; default: those of the DataFrame or of the model.
     n_jobs : int, default=None
-        Threads over batches of rows. None: 1; -1: all cores. Where the numeric engine asks a model that predicts in
-        several threads itself (its own `n_jobs`, OpenMP), these count among them.
+        Threads over batches of rows and, in the numeric engine, over large calls of the model. None: 1; -1: all cores.
+        Where it asks a model that predicts in several threads itself (its own `n_jobs`, OpenMP), these count among them.
     batch_size : int or "auto", default="auto"
         Rows worked on together; bounds memory and does not change the answer.
     random_state : int, Generator or None, default=None
@@ -218,11 +218,12 @@ class IntegratedGradients(Explainer):
         if self.batch_size != "auto":
             return int(self.batch_size)
         pairs = work.engine.pairs_per_batch(work.rows.shape[1], len(work.outputs))
+        n_rows, n_jobs = len(work.rows), work.settings.n_jobs
         size = max(1, pairs // min(len(work.baseline_rows), BASELINES_TOGETHER))
-        if work.engine.uses_threads and len(work.rows) <= size:
-            return max(1, len(work.rows))
-        n_batches, n_jobs = -(-len(work.rows) // size), work.settings.n_jobs
-        return max(1, -(-len(work.rows) // max(1, -(-n_batches // n_jobs) * n_jobs)))  # as many for every thread
+        if work.engine.uses_threads and n_rows <= size:
+            return max(1, n_rows)
+        n_rounds = -(-n_rows // (size * n_jobs))  # of as many batches as there are threads
+        return max(1, -(-n_rows // max(1, n_rounds * n_jobs)))
 
     def _result(
         self,
