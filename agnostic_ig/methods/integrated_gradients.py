@@ -78,7 +78,7 @@ class IntegratedGradients(Explainer):
         Names for the columns of X; default: those of the DataFrame or of the model.
     n_jobs : int, default=None
         Threads over batches of rows and, in the numeric engine, over large calls of the model. None: 1; -1: all cores.
-        Where it asks a model that predicts in several threads itself (its own `n_jobs`, OpenMP), these count among them.
+        Where the model predicts in several threads itself (its own `n_jobs`, OpenMP), these count among them there.
     batch_size : int or "auto", default="auto"
         Rows worked on together; bounds memory and does not change the answer.
     random_state : int, Generator or None, default=None
