@@ -22,6 +22,8 @@ def read(model: Any, response: Response) -> SmoothEngine | TreeEngine:
     name = type(model).__name__
     if response.name != "predict_proba":
         raise Unsupported(f"{response.name} of {name} is a step function")
+    if not all(np.isfinite(table).all() for table in model.feature_log_prob_):
+        raise Unsupported(f"{name} holds chances of 0, which have no finite logarithm")
     return nearest(model, ENGINES)(model, name)
 
 
@@ -36,7 +38,10 @@ def _counts_of_others(model: Any, name: str) -> SmoothEngine:
 
 
 def _flags(model: Any, name: str) -> SmoothEngine | TreeEngine:
-    absent = np.log1p(-np.exp(model.feature_log_prob_))
+    with np.errstate(divide="ignore"):
+        absent = np.log1p(-np.exp(model.feature_log_prob_))
+    if not np.isfinite(absent).all():
+        raise Unsupported(f"{name} holds chances of 1, whose opposites have no finite logarithm")
     if model.binarize is None:
         weights = model.feature_log_prob_ - absent
         return _smooth(weights, model.class_log_prior_ + absent.sum(axis=1), name)
@@ -61,8 +66,6 @@ def _stepped(levels: list[np.ndarray], cuts: list[np.ndarray], model: Any, name:
     link = "softmax"
     if len(start) == 2:
         link, start, levels = "sigmoid", np.diff(start), [np.diff(table, axis=1) for table in levels]
-    if len(start) == 1 and link == "softmax":
-        raise Unsupported(f"{name} has met one class only")
     tables = [_staircase(j, *both) for j, both in enumerate(zip(levels, cuts, strict=True))]
     return TreeEngine(join_trees(tables, routing=np.float64), start, link, np.float64, name)
 
