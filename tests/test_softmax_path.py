@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from naive_smooth import mean_on_path
+from scipy.special import expit
 
 from agnostic_ig.engines.link_functions import Softmax
-from agnostic_ig.engines.smooth_function import integrate_parabolas
+from agnostic_ig.engines.smooth_function import SmoothFunction, integrate_gradients, integrate_parabolas
 
 UNDERFLOW = 1e-290  # what is smaller has no digits to lose
 
@@ -95,3 +96,26 @@ def test_default_quadrature_on_bent_paths_agrees():
     theirs, error = integrate_parabolas(Softmax(3), start, slope, bend)
     assert error is None
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-14)
+
+
+class TwoChanges(SmoothFunction):
+    """A slow change of the first column at 0.3, one of the second within 1e-6 of 0.9, and nothing that joins them."""
+
+    n_outputs = 1
+    speeds, places = np.array([20.0, 1e7]), np.array([0.3, 0.9])
+
+    def values(self, rows):
+        return expit(self.speeds * (rows - self.places)).sum(axis=1, keepdims=True)
+
+    def gradients(self, rows):
+        margins = self.speeds * (rows - self.places)
+        return (self.speeds * expit(margins) * expit(-margins))[:, :, None]
+
+
+def test_default_quadrature_misses_no_steep_change():
+    b, x = np.zeros((1, 2)), np.ones((1, 2))
+    means, error = integrate_gradients(TwoChanges(), b, x)
+    assert error is None
+    np.testing.assert_allclose(means[0, :, 0], [expit(14.0) - expit(-6.0), 1.0], rtol=1e-10)
+    moments, _ = integrate_parabolas(TwoChanges(), b, x / 2, x / 2)  # alpha (1 + alpha) / 2
+    np.testing.assert_allclose(moments[0, :2, 0] / 2 + moments[0, 2:, 0] * 1.5, means[0, :, 0], rtol=1e-10)

@@ -1,6 +1,7 @@
 """Functions that bring gradients of their own, and the mean of the gradient along a path."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from agnostic_ig.engines.discrete_moves import displacements
 from agnostic_ig.numerics.quadrature import gauss_kronrod
 from agnostic_ig.parallel import batches
 
-__all__ = ["Effects", "MeanGradients", "SmoothFunction", "integrate_gradients", "integrate_paths"]
+__all__ = ["Effects", "MeanGradients", "SmoothFunction", "integrate_gradients", "integrate_parabolas"]
 
 # Means (n, n_features, n_outputs), and what is known of their error beyond rounding: an array alike, or None for none.
 MeanGradients = tuple[np.ndarray, np.ndarray | None]
@@ -26,7 +27,7 @@ AGREED = 3e-13
 # if it is small, or the integrand is not analytic there.
 HELPED, ROUNDING = 0.25, 1e-8
 MAX_HALVINGS = 40
-PIECES = (64, 4096)  # of paths on which a change was missed
+VISIBLE, MISSED = 1e-10, 0.01  # change beside the outputs that is no rounding, and its share that means must explain
 COMPLETE = 1e-9  # relative gap to the change of the function that is more than rounding
 NEGLIGIBLE = 1e-11  # differences, relative to the whole, that are not worth telling
 
@@ -95,34 +96,8 @@ def integrate_gradients(function: SmoothFunction, starts: np.ndarray, ends: np.n
     """Mean gradients by Gauss-Kronrod rules on halves of halves, down to rounding.
 
     The paths are cut at the function's own breaks. Between them the integrand is analytic, and the rules converge
-    geometrically; where they do not come down to rounding the error says so. A change so steep that all nodes miss it
-    leaves a gap to the change of the function: such paths are done again in more pieces.
+    geometrically; where they do not come down to rounding the error says so.
     """
-    means, error = _integrate(function, starts, ends, 1)
-    for pieces in PIECES:
-        gap = _gap(function, starts, ends, means)
-        missed = np.flatnonzero(gap)
-        if missed.size == 0:
-            return means, error
-        means[missed], again = _integrate(function, starts[missed], ends[missed], pieces)
-        error = np.zeros_like(means) if error is None else error
-        error[missed] = 0.0 if again is None else again
-    ways = np.abs(displacements(starts, ends)).sum(axis=1)
-    error += (_gap(function, starts, ends, means) / np.where(ways > 0.0, ways, 1.0))[:, None, None]
-    return means, (error if error.any() else None)
-
-
-def _gap(function: SmoothFunction, starts: np.ndarray, ends: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """(n,): what attributions leave of the change of the function, where it is more than rounding; else 0."""
-    first, last = function.values(starts), function.values(ends)
-    attributions = displacements(starts, ends)[:, :, None] * means
-    gap = np.abs(attributions.sum(axis=1) - (last - first))
-    size = np.abs(attributions).sum(axis=1) + np.abs(first) + np.abs(last)
-    return np.where(gap > COMPLETE * size, gap, 0.0).max(axis=1, initial=0.0)
-
-
-def _integrate(function: SmoothFunction, starts: np.ndarray, ends: np.ndarray, pieces: int) -> MeanGradients:
-    """The same in at least so many equal pieces."""
     moves = displacements(starts, ends)
 
     def slopes(path: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -130,11 +105,24 @@ def _integrate(function: SmoothFunction, starts: np.ndarray, ends: np.ndarray, p
         gradients = function.gradients(points.reshape(-1, points.shape[2]))
         return gradients.reshape(*alpha.shape, *gradients.shape[1:])
 
-    cuts = np.repeat(np.arange(len(starts)), pieces - 1), np.tile(np.arange(1, pieces) / pieces, len(starts))
-    breaks = function.breaks(starts, ends)
-    if breaks is not None:
-        cuts = tuple(np.concatenate([own, more]) for own, more in zip(breaks, cuts, strict=True))
-    return integrate_paths(slopes, moves, function.n_outputs, cuts)
+    def values(path: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        return function.values(starts[path] + alpha[:, None] * moves[path])
+
+    whole = _cut(len(moves), function.breaks(starts, ends))
+    means, error = _integrate(_Sums(slopes, moves, function.n_outputs, _Check(values, moves)), whole)
+    gap = _gap(function, starts, ends, moves[:, :, None] * means)
+    if gap.any():
+        ways = np.abs(moves).sum(axis=1)
+        error = (0.0 if error is None else error) + (gap / np.where(ways > 0.0, ways, 1.0))[:, None, None] + 0.0 * means
+    return means, error
+
+
+def _gap(function: SmoothFunction, starts: np.ndarray, ends: np.ndarray, attributions: np.ndarray) -> np.ndarray:
+    """(n,): what attributions leave of the change of the function, where it is more than rounding; else 0."""
+    first, last = function.values(starts), function.values(ends)
+    gap = np.abs(attributions.sum(axis=1) - (last - first))
+    size = np.abs(attributions).sum(axis=1) + np.abs(first) + np.abs(last)
+    return np.where(gap > COMPLETE * size, gap, 0.0).max(axis=1, initial=0.0)
 
 
 def integrate_parabolas(
@@ -149,15 +137,18 @@ def integrate_parabolas(
         gradients = gradients.reshape(*alpha.shape, *gradients.shape[1:])
         return np.concatenate([(1.0 - a)[..., None] * gradients, a[..., None] * gradients], axis=2)
 
-    return integrate_paths(slopes, np.zeros((len(start), 2 * start.shape[1])), function.n_outputs)
+    def values(path: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        a = alpha[:, None]
+        return function.values(start[path] + a * (slope[path] + a * bend[path]))
+
+    check = _Check(values, np.concatenate([slope, slope + 2.0 * bend], axis=1))
+    still = np.zeros((len(start), 2 * start.shape[1]))
+    return _integrate(_Sums(slopes, still, function.n_outputs, check), _cut(len(start), None))
 
 
-def integrate_paths(
-    slopes: Slopes, moves: np.ndarray, n_outputs: int, breaks: tuple[np.ndarray, np.ndarray] | None = None
-) -> MeanGradients:
-    """Mean of the slopes on every path, whose columns move by `moves` (n, n_features)."""
-    sums = _Sums(slopes, moves, n_outputs)
-    stretches = [_cut(len(moves), breaks)]
+def _integrate(sums: "_Sums", whole: tuple[np.ndarray, ...]) -> MeanGradients:
+    """Stretches of all paths, and halves of those that are not done."""
+    stretches = [whole]
     while stretches:
         path, low, high, apart = stretches.pop()
         for part in batches(len(path), sums.room):
@@ -177,11 +168,30 @@ def _cut(n: int, breaks: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarr
     return paths[starts], low[starts], high[ends], np.full(len(paths), np.inf)
 
 
+@dataclass(frozen=True)
+class _Check:
+    """Whether means explain by how much the function changes: what is steep may hide between the nodes of a rule.
+
+    `values` gives the outputs on paths (m,) at alphas (m,); `drive` (n, n_features) is what means are multiplied by.
+    """
+
+    values: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    drive: np.ndarray
+
+    def misses(self, path: np.ndarray, low: np.ndarray, high: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Stretches (m,) whose change is more than rounding, and is not explained."""
+        before, after = self.values(path, low), self.values(path, high)
+        change, size = after - before, np.abs(before) + np.abs(after)
+        explained = (self.drive[path][:, :, None] * mean).sum(axis=1)
+        hidden = (np.abs(change) > VISIBLE * size) & (np.abs(change - explained) > MISSED * np.abs(change))
+        return hidden.any(axis=1)
+
+
 class _Sums:
     """Sums over the stretches of every path that are done."""
 
-    def __init__(self, slopes: Slopes, moves: np.ndarray, n_outputs: int) -> None:
-        self.slopes, self.moves = slopes, moves
+    def __init__(self, slopes: Slopes, moves: np.ndarray, n_outputs: int, check: _Check) -> None:
+        self.slopes, self.moves, self.check = slopes, moves, check
         self.means = np.zeros((*moves.shape, n_outputs))
         self.error = np.zeros_like(self.means)
         self.sizes = np.zeros_like(self.means)  # of the means, without the signs
@@ -195,10 +205,12 @@ class _Sums:
         allowed = self._allowed(path)
         with np.errstate(divide="ignore", invalid="ignore"):
             worst = np.nan_to_num(differ / allowed, nan=0.0, posinf=np.inf).max(axis=(1, 2), initial=0.0)
-        stalled = (worst > HELPED * apart) & (worst <= ROUNDING / AGREED) | (high - low < 2.0**-MAX_HALVINGS)
-        done = (worst <= 1.0) | stalled
+        stalled = (worst > HELPED * apart) & (worst <= ROUNDING / AGREED)
+        agree = np.flatnonzero((worst <= 1.0) | stalled)
+        done = high - low < 2.0**-MAX_HALVINGS
+        done[agree] |= ~self.check.misses(path[agree], low[agree], high[agree], mean[agree])
         np.add.at(self.means, path[done], mean[done])
-        tell = stalled & (worst > NEGLIGIBLE / AGREED)
+        tell = done & (worst > NEGLIGIBLE / AGREED)
         np.add.at(self.error, path[tell], differ[tell])
         middle = (low + high) / 2.0
         path, low, high, worst = (
