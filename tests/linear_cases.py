@@ -226,7 +226,7 @@ _ROWS = [
 ]  # fmt: skip
 
 FORMULAS = [
-    FormulaCase(name, make, label, response, "smooth", False, None, False, False, False, formula, *columns)
+    FormulaCase(name, make, label, response, "smooth", formula=formula, columns=(*columns, np.asarray)[0])
     for name, make, label, response, formula, *columns in _ROWS
 ]
 

@@ -35,6 +35,7 @@ class _Parts:
     family: str
     name: str = "composite"
     exact: bool = True
+    uses_threads: bool = False
     why: str = ""
     facts: dict[str, str] = field(default_factory=dict)
 

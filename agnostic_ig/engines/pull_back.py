@@ -102,6 +102,7 @@ class Separate:
     exact = property(attrgetter("inner.exact"))
     why = property(attrgetter("inner.why"))
     facts = property(attrgetter("origin.facts"))
+    uses_threads = property(attrgetter("inner.uses_threads"))
     start = property(attrgetter("inner.start"))
     trees = property(attrgetter("inner.trees"))
 

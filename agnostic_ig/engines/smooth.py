@@ -29,6 +29,7 @@ class SmoothEngine:
     family: str
     name: str = "smooth"
     exact: bool = True
+    uses_threads: bool = False
     why: str = "smooth: the gradient is known, and is integrated along the path"
     facts: dict[str, str] = field(default_factory=dict)
     noise: float = 0.0
