@@ -151,7 +151,7 @@ def test_players_apart_are_where_their_own_path_is(function):
     function(paths, player_of, pair, alpha, out)
     for player in range(4):
         nobody, at = np.zeros((6, 4), dtype=bool), np.ascontiguousarray(alpha[:, player])
-        build_probes(paths, player_of, pair, at, at, nobody, one)
+        build_probes(paths, player_of, np.arange(6), pair, at, at, nobody, one)
         np.testing.assert_array_equal(out[:, player_of == player], one[:, player_of == player])
 
 

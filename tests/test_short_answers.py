@@ -9,6 +9,7 @@ from sklearn.ensemble import RandomForestRegressor
 from agnostic_ig import IntegratedGradients, gradient
 from agnostic_ig.engines.response import BlackBox, resolve_response
 from agnostic_ig.exceptions import BudgetWarning, ModelOutputError
+from agnostic_ig.frames import Codec
 from agnostic_ig.methods.integrated_gradients import WITHIN_REACH
 
 SHORT = [np.float32, np.float16]
@@ -51,10 +52,9 @@ def test_a_smooth_model_is_known_as_well_as_its_differences(precision):
     assert f"answers in {precision.__name__}" in said
 
 
-@pytest.mark.parametrize("precision", SHORT)
-def test_a_tol_within_reach_is_reached(precision):
-    tol = 4 * WITHIN_REACH[precision]
-    _, said = explain(lambda Z: smooth(Z).astype(precision), np.zeros(3), np.ones((1, 3)), tol=tol)
+def test_a_tol_within_reach_is_reached():
+    tol = 4 * WITHIN_REACH[np.float32]
+    _, said = explain(lambda Z: smooth(Z).astype(np.float32), np.zeros(3), np.ones((1, 3)), tol=tol)
     assert said == ""
 
 
@@ -86,7 +86,7 @@ def test_an_exact_engine_is_judged_by_what_the_model_can_say(precision):
 def test_the_coarsest_precision_counts():
     answers = iter([np.float32, np.float16, np.float64])
     response = resolve_response("test", lambda Z: Z[:, 0].astype(next(answers)), "auto")
-    box = BlackBox(response, None)  # what is asked needs no codec
+    box = BlackBox(response, Codec.from_tables([("X", ROWS)]))
     seen = []
     for _ in range(3):
         assert box.ask(ROWS[:2]).dtype == np.float64
