@@ -199,6 +199,13 @@ def test_what_has_no_exact_way_is_said(name):
         follow(transformer, np.eye(4, dtype=bool), Reading(4))
 
 
+def test_a_transformer_of_an_unknown_build_is_refused_with_the_reason():
+    scaler = ColumnTransformer([("scale", pre.StandardScaler(), [0])]).fit(NUMBERS)
+    scaler.transformers_ = [("scale", pre.StandardScaler(), ["no such column"])]
+    with pytest.raises(Unsupported, match="ColumnTransformer cannot be read"):
+        follow(scaler, np.eye(4, dtype=bool), Reading(4))
+
+
 class Squared(pre.StandardScaler):
     """Says that it scales, and does something else."""
 

@@ -21,6 +21,7 @@ from agnostic_ig.exceptions import (
 from agnostic_ig.frames import container_of, row_labels
 from agnostic_ig.methods._average import Averages, Work, average_over_baselines
 from agnostic_ig.methods._base import Explainer, as_given, check_tol
+from agnostic_ig.methods._documents import TextModel, in_words, text_model_of
 from agnostic_ig.methods._inputs import Inputs, check_groups, columns_of_groups, prepare_inputs
 from agnostic_ig.methods._pace import Pace
 from agnostic_ig.methods._targets import Target, resolve_target
@@ -52,7 +53,8 @@ class IntegratedGradients(Explainer):
     model : fitted estimator, Pipeline, or callable
         What to explain. A callable takes X and returns (n,) or (n, n_outputs).
     baseline : array-like of shape (n_features,) or (n_baselines, n_features), or object of `agnostic_ig.baselines`
-        One row, or rows that are averaged over in full. Series and DataFrames align by name.
+        One row, or rows that are averaged over in full. Series and DataFrames align by name. For a pipeline that
+        takes documents: None for the empty one, a text, or a list or Series of texts.
     baseline_weights : array-like of shape (n_baselines,), default=None
         Weights of the rows of an array; normalised to sum to one.
     response_method : {"auto", "predict_proba", "decision_function", "predict", "score_samples"}, default="auto"
@@ -145,7 +147,8 @@ class IntegratedGradients(Explainer):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Rows to explain: ndarray, DataFrame (pandas, polars) or sparse matrix.
+            Rows to explain: ndarray, DataFrame (pandas, polars) or sparse matrix. For a pipeline that starts with a
+            `CountVectorizer` or `TfidfVectorizer`: a list or Series of texts.
         target : object, default=None
             Class label (models with ``classes_``) or output index; or one label a row. None: the positive class of
             two, the only output, or all outputs on a third axis.
@@ -163,6 +166,9 @@ class IntegratedGradients(Explainer):
         EngineUnavailableError
             If ``engine="exact"`` and no exact engine serves the model.
         """
+        text_model = text_model_of(self._owner, self.model, X)
+        if text_model is not None:
+            return self._explain_documents(text_model, X, target)
         settings = self._check_parameters()
         response = resolve_response(self._owner, self.model, self.response_method)
         inputs = self._prepare(X)
@@ -190,6 +196,19 @@ class IntegratedGradients(Explainer):
         averages = average_over_baselines(work, self._rows_per_batch(work), self.progress)
         explanation = self._result(X, inputs, groups, black_box, built, chosen, predictions, averages)
         self._warn(explanation, averages, inputs.baseline, black_box)
+        return explanation
+
+    def _explain_documents(self, text_model: TextModel, X: Any, target: Any) -> Explanation:
+        """One attribution a word, the path straight in the output of the vectoriser."""
+        table, baseline = in_words(self._owner, text_model, X, self.baseline)
+        names = text_model.words if self.feature_names is None else self.feature_names
+        params = self.get_params() | {"model": text_model.model, "baseline": baseline, "feature_names": names}
+        explanation = type(self)(**params).explain(table, target)
+        explanation.description["model"] = type(self.model).__name__
+        if self.baseline is None:
+            explanation.description["baseline"] = "the empty document"
+        if hasattr(X, "index") and not callable(X.index):
+            explanation.index = np.asarray(X.index)
         return explanation
 
     def _check_parameters(self) -> Settings:

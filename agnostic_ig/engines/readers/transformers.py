@@ -118,7 +118,10 @@ def follow(transformer: Any, depends: np.ndarray, reading: Reading) -> np.ndarra
     rule = nearest(transformer, RULES)
     if rule is None:
         raise Unsupported(f"what {type(transformer).__name__} does to its columns is not known")
-    return rule(transformer, depends, reading)
+    try:
+        return rule(transformer, depends, reading)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise Unsupported(f"{type(transformer).__name__} cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _passes(step: Any) -> bool:
