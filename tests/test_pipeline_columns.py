@@ -18,6 +18,7 @@ from sklearn.ensemble import (
     RandomForestRegressor,
     VotingRegressor,
 )
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, QuantileTransformer, StandardScaler
@@ -85,10 +86,26 @@ def test_mixtures_and_columns_of_their_own_side_by_side():
 
 
 def test_jumps_in_a_mixture_before_trees_are_left_to_the_numeric_engine():
-    model = make_pipeline(cases.one_hot(), PCA(3), RandomForestRegressor(2, max_depth=2, random_state=0))
-    model.fit(cases.frame(), cases.score())
-    with pytest.raises(EngineUnavailableError, match="trees stand behind a mixture of columns in which 'amount' jumps"):
-        IntegratedGradients(model, cases.frame()[:1], engine="exact").explain(cases.frame()[1:2])
+    """Flags always jump; numbers with gaps that are filled do in rows that have some."""
+    X = cases.frame()
+    forest = RandomForestRegressor(2, max_depth=2, random_state=0)
+    flags = make_pipeline(cases.one_hot(), PCA(3), forest).fit(X, cases.score())
+    with pytest.raises(EngineUnavailableError, match="trees stand behind a mixture of columns in which 'shop' jumps"):
+        IntegratedGradients(flags, cases.frame(WHOLE[:1]), engine="exact").explain(cases.frame(WHOLE[1:2]))
+    numbers = X[cases.NUMBERS]
+    model = make_pipeline(SimpleImputer(), StandardScaler(), PCA(2), forest).fit(numbers, cases.score())
+    whole = numbers[np.isfinite(TABLE[:, 1])]
+    ig = IntegratedGradients(model, whole[:1], engine="exact")
+    filled = ig.explain(whole[1:5])
+    same = IntegratedGradients(model[1:], whole[:1].to_numpy(), engine="exact").explain(whole[1:5].to_numpy())
+    np.testing.assert_array_equal(filled.values, same.values)
+    with pytest.raises(EngineUnavailableError, match="a mixture of columns in which 'age' jumps"):
+        ig.explain(numbers[np.isnan(TABLE[:, 1])])
+    ig.set_params(engine="auto")
+    assert ig.explain(whole[1:5]).engine == "tree_ensemble"
+    mixed = ig.explain(numbers[np.isnan(TABLE[:, 1])][:1])
+    assert mixed.engine == "numeric"
+    assert ig.explain(whole[1:5]).engine == "tree_ensemble"
 
 
 # --- models made of pipelines -------------------------------------------------------------------------------

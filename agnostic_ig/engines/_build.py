@@ -22,12 +22,16 @@ AGREEMENT = {np.float64: 1e-10, np.float32: 1e-5, np.float16: 3e-3}
 
 @dataclass(frozen=True)
 class Built:
-    """A ready engine, why it was chosen, and how well it agrees with the model (None: nothing to compare)."""
+    """A ready engine, why it was chosen, and how well it agrees with the model (None: nothing to compare).
+
+    for_these_rows: other rows may have an exact engine; these do not.
+    """
 
     engine: Any
     why: str
     agreement: float | None = None
     n_probes: int = 0
+    for_these_rows: bool = False
 
 
 def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: str) -> Built:
@@ -47,9 +51,13 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
         If `choice` is "exact" and no exact engine serves this model.
     """
     black_box.examples = probes
-    engine, why = read_engine(black_box.response, choice, owner, black_box)
+    engine, why = read_engine(black_box.response, choice, owner)
     if engine is None:
         return Built(_numeric(black_box), why)
+    try:
+        engine = engine.with_black_box(black_box)
+    except Unsupported as reason:
+        return Built(_numeric(black_box), _why_not(reason, choice, owner), for_these_rows=True)
     rows = _probe_rows(engine, probes, black_box.codec.discrete)
     answers = black_box.ask_matrix(rows.copy())
     worst = _disagreement(engine, rows, answers)
@@ -65,23 +73,25 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
     return Built(_numeric(black_box), text, worst, len(rows))
 
 
-def read_engine(
-    response: Response, choice: str, owner: str, black_box: BlackBox | None = None
-) -> tuple[Any | None, str]:
-    """The exact engine of a model, not verified yet, or None, and why; for the rows of a black box if there is one."""
+def read_engine(response: Response, choice: str, owner: str) -> tuple[Any | None, str]:
+    """The exact engine of a model, not verified yet, or None, and why."""
     if choice == "numeric":
         return None, "engine='numeric' was asked for"
     try:
         engine = read_model(response.model, response)
-        engine = engine if black_box is None else engine.with_black_box(black_box)
     except Unsupported as reason:
-        if choice == "exact":
-            raise EngineUnavailableError(
-                f"The 'engine' parameter of {owner} is 'exact', but {reason}. "
-                "Use engine='auto' to let the numeric engine answer."
-            ) from None
-        return None, str(reason)
+        return None, _why_not(reason, choice, owner)
     return engine, engine.why
+
+
+def _why_not(reason: Unsupported, choice: str, owner: str) -> str:
+    """Why the numeric engine answers, where it may."""
+    if choice == "exact":
+        raise EngineUnavailableError(
+            f"The 'engine' parameter of {owner} is 'exact', but {reason}. "
+            "Use engine='auto' to let the numeric engine answer."
+        ) from None
+    return str(reason)
 
 
 def _numeric(black_box: BlackBox) -> Any:
@@ -109,7 +119,9 @@ def _probe_rows(engine: Any, probes: np.ndarray, discrete: np.ndarray) -> np.nda
 
 
 def for_today(built: Built, black_box: BlackBox) -> Built | None:
-    """An engine that was built earlier for rows as today's codec encodes them; None where it cannot serve them."""
+    """An engine that was built earlier for rows as today's codec encodes them; None where another may serve them."""
+    if built.for_these_rows:
+        return None
     try:
         return replace(built, engine=built.engine.with_black_box(black_box))
     except Unsupported:

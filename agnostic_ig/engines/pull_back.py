@@ -75,7 +75,17 @@ class InsideEngine:
         way = MIXED.get(type(inner)) if column_map.mixes.any() else Separate
         if way is None:
             raise Unsupported(f"the pipeline mixes columns before a model whose engine is {inner.name}")
+        if way is MixedSteps:
+            self._check_mixtures(column_map, np.isnan(black_box.examples).any(axis=0))
         return way(self, inner, column_map)
+
+    def _check_mixtures(self, column_map: ColumnMap, has_gaps: np.ndarray) -> None:
+        """No column of a mixture jumps in any of the rows at hand."""
+        jumps = column_map.codec.discrete | self.reading.filled & has_gaps
+        beyond = np.flatnonzero(column_map.depends[:, column_map.mixes].any(axis=1) & jumps)
+        if beyond.size:
+            name = column_map.codec.names[beyond[0]]
+            raise Unsupported(f"trees stand behind a mixture of columns in which {name!r} jumps")
 
     def bound(self, black_box: BlackBox) -> tuple[Any, ColumnMap]:
         """What stands inside, and the way there, for rows as today's codec encodes them."""
@@ -175,18 +185,10 @@ class MixedSmooth(Separate):
         return pulled.attribute(block, columns, outputs, settings)
 
 
-@dataclass
 class MixedSteps(Separate):
     """Trees, and formulas on them, behind mixtures of columns, each a player of its own until its jumps are shared."""
 
     has_components = True  # which are no players of the user's: such trees are no part of a larger walk
-
-    def __post_init__(self) -> None:
-        jumps = self.column_map.codec.discrete | self.origin.reading.filled
-        beyond = np.flatnonzero(self.column_map.depends[:, self.column_map.mixes].any(axis=1) & jumps)
-        if beyond.size:
-            name = self.column_map.codec.names[beyond[0]]
-            raise Unsupported(f"trees stand behind a mixture of columns in which {name!r} jumps")
 
     def attribute(self, block: PairBlock, columns: Columns, outputs: np.ndarray, settings: Settings) -> PairAnswer:
         inside = self.column_map.block(block)
