@@ -97,11 +97,11 @@ class Composed(SmoothFunction):
     def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
         if self.inner.is_affine:
             means, error = self.outer.mean_gradients(self.inner.values(starts), self.inner.values(ends))
-            coef = self.inner.gradients(np.zeros((1, starts.shape[1])))  # the same everywhere
+            coef = self.inner.gradients(np.zeros((1, starts.shape[1])))[0]
             return _through(coef, means), None if error is None else _through(np.abs(coef), error)
         if self.outer.is_affine:
             means, error = self.inner.mean_gradients(starts, ends)
-            coef = self.outer.gradients(np.zeros((1, self.inner.n_outputs)))
+            coef = self.outer.gradients(np.zeros((1, self.inner.n_outputs)))[0]
             return means @ coef, None if error is None else error @ np.abs(coef)
         if self.inner.is_quadratic:
             return self._behind_parabola(starts, ends)
@@ -253,7 +253,7 @@ def join(functions: Sequence[SmoothFunction]) -> SmoothFunction:
 
 
 def _through(coef: np.ndarray, means: np.ndarray) -> np.ndarray:
-    """coef (1, d, m), the same for all rows, times means (n, m, k) in one product of matrices."""
+    """coef (d, m), the same for all rows, times means (n, m, k) in one product of matrices."""
     n, m, k = means.shape
-    product = means.transpose(0, 2, 1).reshape(n * k, m) @ coef[0].T
-    return product.reshape(n, k, coef.shape[1]).transpose(0, 2, 1)
+    product = means.transpose(0, 2, 1).reshape(n * k, m) @ coef.T
+    return product.reshape(n, k, len(coef)).transpose(0, 2, 1)
