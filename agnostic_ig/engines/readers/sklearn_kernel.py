@@ -8,6 +8,8 @@ import numpy as np
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines.function_algebra import Affine
 from agnostic_ig.engines.kernel_machine import PROBED, GaussianSum, RidgeSum, noise_of_sum, power_link
+from agnostic_ig.engines.level_steps import LevelSteps, StepEngine, Surfaces
+from agnostic_ig.engines.libsvm_outputs import CoupledPair, Votes, pair_surfaces, vote_surfaces
 from agnostic_ig.engines.link_functions import LINKS
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.smooth import SmoothEngine
@@ -81,7 +83,7 @@ def _dense(matrix: Any) -> np.ndarray:
     return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float64)
 
 
-def read(model: Any, response: Response) -> SmoothEngine:
+def read(model: Any, response: Response) -> SmoothEngine | StepEngine:
     """Engine of the sum of kernels that this kind of machine answers with."""
     kind = next(name for base in type(model).__mro__ if (name := base.__name__) in MACHINES)
     return MACHINES[kind](model, response)
@@ -112,19 +114,37 @@ def _one_class(model: Any, response: Response) -> SmoothEngine:
     return _engine(_support(model, _dense(model.dual_coef_).T, intercept), model)
 
 
-def _classifier(model: Any, response: Response) -> SmoothEngine:
+def _classifier(model: Any, response: Response) -> SmoothEngine | StepEngine:
     if response.name == "predict":
         raise Unsupported(f"predict of {type(model).__name__} is a step function of its margins")
     if response.name == "predict_proba":
-        raise Unsupported(f"predict_proba of {type(model).__name__} is an iteration that stops early")
+        return _probabilities(model)
     if len(model.classes_) == 2:
         return _engine(_support(model, _dense(model.dual_coef_).T, model.intercept_), model)
+    margins = _pair_margins(model)
     if model.decision_function_shape == "ovo":
-        return _engine(_pair_margins(model), model)
-    raise Unsupported(
-        f"decision_function of {type(model).__name__} counts votes, which jump; "
-        "with decision_function_shape='ovo' it is smooth"
-    )
+        return _engine(margins, model)
+    votes = Votes(len(model.classes_))
+    return _stepped(votes, margins, vote_surfaces(votes), model)
+
+
+def _probabilities(model: Any) -> StepEngine:
+    """Platt's sigmoid of two classes, as libsvm rounds it off."""
+    if len(model.classes_) > 2:
+        raise Unsupported(
+            f"predict_proba of {type(model).__name__} for more than two classes is an iteration that stops early; "
+            "CalibratedClassifierCV gives probabilities that have a formula"
+        )
+    pair = CoupledPair(float(model._probA[0]), float(model._probB[0]))  # probA_ and probB_ warn since 1.9
+    margin = _support(model, _dense(model.dual_coef_).T, model.intercept_)
+    return _stepped(pair, margin, pair_surfaces(pair), model)
+
+
+def _stepped(
+    outer: SmoothFunction, sum_and_noise: tuple[SmoothFunction, float], surfaces: Surfaces, model: Any
+) -> StepEngine:
+    inner, noise = sum_and_noise
+    return StepEngine(SmoothEngine(LevelSteps(outer, inner, surfaces), type(model).__name__, noise=noise))
 
 
 def _pair_margins(model: Any) -> tuple[SmoothFunction, float]:
