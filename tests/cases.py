@@ -31,6 +31,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 from sklearn.tree import (
     DecisionTreeClassifier,
@@ -460,6 +461,8 @@ SMOOTH = [
             ("NuSVC, pairs", lambda: NuSVC(nu=0.3, gamma="auto", decision_function_shape="ovo"), "three"),
         )
     ),
+    Case("LabelPropagation", lambda: LabelPropagation(gamma=0.5), "three", engine="smooth"),
+    Case("LabelSpreading", lambda: LabelSpreading(gamma=0.5), engine="smooth"),
     Case("SVR", lambda: SVR(kernel="sigmoid", gamma=0.02), "number", engine="smooth"),
     Case("NuSVR", lambda: NuSVR(C=3.0), "number", engine="smooth"),
     Case("OneClassSVM", OneClassSVM, response_method="decision_function", engine="smooth"),

@@ -11,6 +11,7 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.semi_supervised import LabelPropagation, LabelSpreading
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR, OneClassSVM
 
 from agnostic_ig import IntegratedGradients, inspect_model
@@ -194,6 +195,30 @@ def test_precomputed_kernels_have_no_features():
     model = SVC(kernel="precomputed").fit(similar, y)
     e = IntegratedGradients(lambda Z: model.decision_function(Z @ X.T), X[0]).explain(X[1:2])
     np.testing.assert_allclose(e.values[0], (X[1] - X[0]) * (model.dual_coef_ @ X[model.support_])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [LabelPropagation, LabelSpreading])
+def test_shares_of_labels_among_near_points(make):
+    """Sharp kernels, in the middle between points as well, where every weight underflows."""
+    X, y = cases.data()[0][:60], cases.three_classes()[:60]
+    for gamma, move in ((0.3, 0.0), (20.0, 0.0), (20.0, 4.0)):
+        model = make(gamma=gamma).fit(X, np.unique(y, return_inverse=True)[1])
+
+        def formula(Z, model=model, gamma=gamma):
+            squares = ((Z[:, None, :] - X[None, :, :]) ** 2).sum(axis=2)
+            weights = np.exp(-gamma * (squares - squares.real.min(axis=1, keepdims=True)))
+            sums = weights @ model.label_distributions_
+            return sums / sums.sum(axis=1, keepdims=True)
+
+        b, x = X[1] + 0.1 * move, X[2] + 0.1 * move
+        e = IntegratedGradients(model, b, engine="exact").explain(x[None])
+        wanted = path_integral(formula, b, x, panels=200)
+        assert (e.engine, e.exact) == ("smooth", True)
+        assert np.abs(e.values[0] - wanted).max() <= 1e-11
+        assert np.abs(wanted).max() > 0.01
+        assert np.abs(e.convergence_delta).max() <= 1e-12
+    assert "takes steps" in inspect_model(make(kernel="knn").fit(X, model.transduction_), X=X).why
+    assert "step function" in inspect_model(model, X=X, response_method="predict").why
 
 
 def own_kernel(A, B):
