@@ -2,12 +2,14 @@
 
 import cases
 import numpy as np
+import pandas as pd
 import pytest
 from linear_cases import FORMULAS
 from naive_smooth import integrated_gradients
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.dummy import DummyClassifier, DummyRegressor
 from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression, RANSACRegressor, SGDClassifier
+from sklearn.linear_model import LogisticRegression, PoissonRegressor, RANSACRegressor, SGDClassifier
 from sklearn.naive_bayes import BernoulliNB, CategoricalNB
 from sklearn.tree import DecisionTreeRegressor
 
@@ -110,6 +112,14 @@ def test_dummies_that_draw_are_refused(strategy, response):
     model = DummyClassifier(strategy=strategy, random_state=0).fit(X, y)
     with pytest.raises(EngineUnavailableError, match="is drawn at random"):
         IntegratedGradients(model, X[9], response_method=response, engine="exact").explain(X[:3])
+
+
+@pytest.mark.parametrize("make", [PLSRegression, DummyRegressor, PoissonRegressor, RANSACRegressor])
+def test_models_of_data_frames_cause_no_warnings(make):
+    X, _, score = cases.data()
+    frame = pd.DataFrame(X, columns=list("abcde"))
+    e = IntegratedGradients(make().fit(frame, np.abs(score)), frame.iloc[9:10], engine="exact").explain(frame[:3])
+    assert e.feature_names == list("abcde")
 
 
 def staircase(formula, b, x, cuts):

@@ -81,7 +81,7 @@ def _without_offset(model: Any, margin: Affine) -> SmoothFunction:
 
 def _at_zero(model: Any, coef: np.ndarray) -> np.ndarray:
     """Of models that centre the columns first."""
-    return model.predict(np.zeros((1, coef.shape[1])))
+    return model.intercept_ - coef @ model._x_mean
 
 
 Link = Callable[[Any, Affine], SmoothFunction]
