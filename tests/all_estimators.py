@@ -34,6 +34,7 @@ SETTINGS: dict[str, Callable[[], dict[str, Any]]] = {
     "LassoLars": lambda: {"alpha": 0.05},
     "LocalOutlierFactor": lambda: {"novelty": True},  # else it judges its training rows only
     "MultiTaskLasso": lambda: {"alpha": 0.05},
+    "LogisticRegressionCV": lambda: {"Cs": 2, "cv": 2},
     "MLPClassifier": lambda: {"hidden_layer_sizes": (8, 6)},
     "MLPRegressor": lambda: {"hidden_layer_sizes": (8, 6)},
     "QuantileRegressor": lambda: {"alpha": 0.05},
@@ -42,6 +43,7 @@ SETTINGS: dict[str, Callable[[], dict[str, Any]]] = {
     "RandomForestClassifier": lambda: {"n_estimators": 6, "max_depth": 5},
     "RandomForestRegressor": lambda: {"n_estimators": 6, "max_depth": 5},
     "SelfTrainingClassifier": lambda: {"estimator": LogisticRegression()},  # has a default that cannot be fitted
+    "TunedThresholdClassifierCV": lambda: {"cv": 2, "thresholds": 5},
     "VotingClassifier": lambda: {"voting": "soft"},
 }
 # Targets that no tag tells of.
@@ -49,6 +51,8 @@ TWO_OUTPUTS = {"CCA", "ClassifierChain", "MultiOutputClassifier", "PLSCanonical"
 COUNTS = {"PoissonRegressor", "GammaRegressor", "TweedieRegressor"}
 # Columns of integers 0 to 3, and a single column.
 CODES, ONE_COLUMN = {"CategoricalNB"}, {"IsotonicRegression"}
+# Fitted on every third row: these jump wherever a row comes near enough.
+FEW_ROWS = {"RadiusNeighborsClassifier", "RadiusNeighborsRegressor"}
 
 
 class Data(NamedTuple):
@@ -73,7 +77,9 @@ class Estimator:
         settings = SETTINGS.get(self.name, dict)() | _required(self)
         if "random_state" in inspect.signature(self.make).parameters:
             settings["random_state"] = 0
-        return self.make(**settings)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of models that will be gone one day
+            return self.make(**settings)
 
     def data(self, n_classes: int = 3) -> Data:
         """Rows to fit, two rows to explain and five baselines, which lie between the rows."""
@@ -87,8 +93,9 @@ class Estimator:
         """A fitted model and its data."""
         data = self.data(n_classes)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of models that are not done learning, or will be gone one day
-            return self.new().fit(data.X, data.y), data
+            warnings.simplefilter("ignore")  # of models that are not done learning
+            some = slice(None, None, 3 if self.name in FEW_ROWS else 1)
+            return self.new().fit(data.X[some], None if data.y is None else data.y[some]), data
 
 
 def estimators() -> list[Estimator]:
@@ -117,20 +124,35 @@ def _required(estimator: Estimator) -> dict[str, Any]:
 
 
 def _columns_and_target(estimator: Estimator, n_classes: int) -> tuple[np.ndarray, np.ndarray | None]:
-    tags = estimator.new().__sklearn_tags__()
-    is_binary = estimator.kind == "classifier" and not tags.classifier_tags.multi_class
-    X, y = _numbers() if estimator.kind == "regressor" else _classes(2 if is_binary else n_classes)
-    if estimator.name in TWO_OUTPUTS or not tags.target_tags.single_output:
+    wants = _wants(estimator)
+    X, y = _numbers() if estimator.kind == "regressor" else _classes(2 if wants["two classes"] else n_classes)
+    if estimator.name in TWO_OUTPUTS or wants["outputs"]:
         y = np.column_stack([y > 0, y != 1] if estimator.kind == "classifier" else [y, y**2 + X[:, 0]])
     if estimator.kind == "outlier detector":
         y = None
-    if estimator.name in COUNTS or tags.target_tags.positive_only:
+    if estimator.name in COUNTS or wants["positive y"]:
         y = np.exp(y / 2)
     if estimator.name in CODES:
         X = np.clip(np.floor(X + 2), 0, 3)
-    if tags.input_tags.positive_only:
+    if wants["positive X"]:
         X = X - X.min(axis=0)
     return (X[:, :1] if estimator.name in ONE_COLUMN else X), y
+
+
+def _wants(estimator: Estimator) -> dict[str, bool]:
+    """What a model says of the data that it can be fitted on."""
+    model = estimator.new()
+    if not hasattr(model, "__sklearn_tags__"):  # before scikit-learn 1.6
+        tags = model._get_tags()
+        names = ("binary_only", "multioutput_only", "requires_positive_y", "requires_positive_X")
+        return dict(zip(("two classes", "outputs", "positive y", "positive X"), map(tags.get, names), strict=True))
+    tags = model.__sklearn_tags__()
+    return {
+        "two classes": estimator.kind == "classifier" and not tags.classifier_tags.multi_class,
+        "outputs": not tags.target_tags.single_output,
+        "positive y": tags.target_tags.positive_only,
+        "positive X": tags.input_tags.positive_only,
+    }
 
 
 @functools.cache
@@ -154,14 +176,19 @@ def _standardised(X: np.ndarray) -> np.ndarray:
     return (X - X.mean(axis=0)) / X.std(axis=0)
 
 
-def answers(model: Any) -> Callable[[np.ndarray], np.ndarray]:
-    """What response_method="auto" explains of a model, by its documentation: rows -> (n, K)."""
+def response_of(model: Any) -> str:
+    """The method that response_method="auto" explains, by its documentation."""
     order = ("predict",)
     if is_classifier(model):
         order = ("predict_proba", "decision_function", "predict")
     elif isinstance(model, OutlierMixin):
         order = ("decision_function", "score_samples")
-    name = next(name for name in order if hasattr(model, name))
+    return next(name for name in order if hasattr(model, name))
+
+
+def answers(model: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """What is explained of a model: rows -> (n, K)."""
+    name = response_of(model)
     ask = getattr(model, name)
 
     def answer(rows: np.ndarray) -> np.ndarray:
