@@ -42,10 +42,11 @@ SETTINGS: dict[str, Callable[[], dict[str, Any]]] = {
     "RadiusNeighborsRegressor": lambda: {"radius": 2.0},
     "RandomForestClassifier": lambda: {"n_estimators": 6, "max_depth": 5},
     "RandomForestRegressor": lambda: {"n_estimators": 6, "max_depth": 5},
-    "SelfTrainingClassifier": lambda: {"estimator": LogisticRegression()},  # has a default that cannot be fitted
     "TunedThresholdClassifierCV": lambda: {"cv": 2, "thresholds": 5},
     "VotingClassifier": lambda: {"voting": "soft"},
 }
+# Their first parameter is a member, with a default that cannot be fitted.
+NO_MEMBER = {"SelfTrainingClassifier"}
 # Targets that no tag tells of.
 TWO_OUTPUTS = {"CCA", "ClassifierChain", "MultiOutputClassifier", "PLSCanonical", "PLSRegression", "RegressorChain"}
 COUNTS = {"PoissonRegressor", "GammaRegressor", "TweedieRegressor"}
@@ -119,7 +120,10 @@ def _required(estimator: Estimator) -> dict[str, Any]:
         "estimators": lambda: [("linear", linear()), ("tree", tree(max_depth=3, random_state=0))],
     }
     parameters = inspect.signature(estimator.make).parameters.values()
-    required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    named = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    required = [p.name for p in named if p.default is p.empty]
+    if not required and estimator.name in NO_MEMBER:
+        required = [named[0].name]
     return {name: members[name]() for name in required}
 
 

@@ -19,13 +19,22 @@ from sklearn.ensemble import (
     VotingRegressor,
 )
 from sklearn.feature_selection import RFE
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.multioutput import ClassifierChain, MultiOutputClassifier, MultiOutputRegressor, RegressorChain
 from sklearn.preprocessing import StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
+
+try:
+    from sklearn.frozen import FrozenEstimator
+except ImportError:
+    ABSENT, FROZEN = {"FrozenEstimator"}, []  # before scikit-learn 1.6
+else:
+    ABSENT = set()
+    FROZEN = [
+        ("FrozenEstimator", lambda: FrozenEstimator(LogisticRegression().fit(*data()[:2])), "class", "smooth"),
+    ]
 
 
 def forest() -> RandomForestClassifier:
@@ -95,8 +104,7 @@ COMPOSITE = [
         Case(name, make, label, engine=engine, stepped=False)
         for name, make, label, engine in [
             ("GridSearchCV", lambda: GridSearchCV(forest(), {"max_depth": [2, 3]}, cv=2), "class", "tree_ensemble"),
-            ("FrozenEstimator", lambda: FrozenEstimator(LogisticRegression().fit(data()[0], data()[1])), "class",
-             "smooth"),
+            *FROZEN,
             ("FixedThresholdClassifier", lambda: FixedThresholdClassifier(LogisticRegression()), "class", "smooth"),
             ("SelfTrainingClassifier", lambda: SelfTrainingClassifier(forest()), "some unknown", "tree_ensemble"),
             ("RFE", lambda: RFE(LogisticRegression(), n_features_to_select=3), "class", "smooth"),

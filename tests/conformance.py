@@ -21,6 +21,23 @@ from agnostic_ig.exceptions import BudgetWarning
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "docs" / "estimators.md"
 RIGHT = 1e-5  # relative L1 error of a row and output
 SAID = 1e-3  # the same, of answers with a BudgetWarning and an estimate that covers it
+SLANTED = "surfaces that are slanted and close to each other: the search for them runs out of its budget"
+BESIDE = "a jump across a slanted surface on top of a slope is credited to the wrong columns, often without a warning"
+# Answers of the numeric engine that are not right, and why. The page says so; a test sees that no other is wrong, and
+# that nobody stays here who is right.
+OPEN = {
+    "ClassifierChain": BESIDE,
+    "KNeighborsClassifier": SLANTED,
+    "KNeighborsRegressor": SLANTED,
+    "LabelPropagation": "a change so steep that the budget does not do",
+    "LabelSpreading": "a change so steep that the budget does not do",
+    "LocalOutlierFactor": BESIDE,
+    "NuSVC": BESIDE,
+    "OneVsOneClassifier": BESIDE,
+    "RadiusNeighborsClassifier": SLANTED,
+    "RadiusNeighborsRegressor": SLANTED,
+    "SVC": BESIDE,
+}
 
 
 class Answer(NamedTuple):
@@ -142,9 +159,10 @@ error estimate that covers the error. `python tests/conformance.py` writes this 
 def table_row(verdict: Verdict) -> str:
     """A line of the page."""
     error = "0" if verdict.error < 1e-12 else f"{verdict.error:.0e}"
-    said = " (said)" if verdict.error > RIGHT and verdict.is_said and verdict.is_covered else ""
+    note = "" if verdict.error <= RIGHT else " (said)" if verdict.is_said and verdict.is_covered else " (not said)"
+    why = f"{verdict.why}; open: {OPEN[verdict.name]}" if verdict.name in OPEN else verdict.why
     exact = "yes" if verdict.exact else "no"
-    return f"| `{verdict.name}` | {verdict.engine} | {exact} | {verdict.why} | {error}{said} |\n"
+    return f"| `{verdict.name}` | {verdict.engine} | {exact} | {why} | {error}{note} |\n"
 
 
 def page() -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import sklearn
 from all_estimators import Estimator, answers, estimators
-from conformance import PAGE, SAID, Answer, measured
+from conformance import OPEN, PAGE, RIGHT, Answer, measured, table_row
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils import all_estimators
@@ -57,13 +57,18 @@ def test_new_estimators_fit_without_an_entry(base, kind):
 
 
 @every
-def test_answer_is_right_or_says_that_it_is_not(estimator):
+def test_answer_is_right_or_says_so(estimator):
     verdict, *_ = measured(estimator)
-    assert verdict.is_good, verdict
+    assert verdict.is_good != (estimator.name in OPEN), verdict
 
 
 def test_few_answers_are_only_nearly_right():
-    assert sum(measured(one)[0].error > SAID / 100 for one in ALL) <= MOST_SAID
+    verdicts = [measured(one)[0] for one in ALL if one.name not in OPEN]
+    assert sum(verdict.error > RIGHT for verdict in verdicts) <= MOST_SAID
+
+
+def test_most_are_exact():
+    assert sum(measured(one)[0].exact for one in ALL) >= 0.8 * len(ALL)
 
 
 @every
@@ -92,6 +97,7 @@ def test_columns_that_stand_still_get_nothing(estimator):
     assert np.isfinite(values).all()
 
 
+@pytest.mark.filterwarnings("ignore:Class .* is deprecated:FutureWarning")  # of a model that is loaded again
 @every
 def test_order_copies_and_inputs(estimator):
     """Rows in another order, to a copy of the explainer, get the same bits; nobody touches what was given."""
@@ -105,13 +111,11 @@ def test_order_copies_and_inputs(estimator):
 
 
 def test_page_is_up_to_date():
-    """Of a scikit-learn of another version, what both know."""
+    """But for the digits of errors; of a scikit-learn of another version, what both know."""
     text = PAGE.read_text(encoding="utf-8")
-    version = re.search(r"scikit-learn (\S+),", text)[1]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \| [^|]+ \|$", text, flags=re.MULTILINE))
-    found = [measured(one)[0] for one in ALL]
-    now = {one.name: f"{one.engine} | {'yes' if one.exact else 'no'} | {one.why}" for one in found}
-    if version != sklearn.__version__:
-        now = {name: now[name] for name in now.keys() & rows.keys()}
-        rows = {name: rows[name] for name in now}
-    assert rows == now
+    stated = {line.split("`")[1]: line for line in text.splitlines() if line.startswith("| `")}
+    now = {one.name: table_row(measured(one)[0]) for one in ALL}
+    if sklearn.__version__ == re.search(r"scikit-learn (\S+),", text)[1]:
+        assert stated.keys() == now.keys()
+    for name in stated.keys() & now.keys():
+        assert stated[name].rpartition("|")[0].split("|")[:-1] == now[name].rpartition("|")[0].split("|")[:-1]
