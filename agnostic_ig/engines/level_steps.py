@@ -59,7 +59,7 @@ class LevelSteps(SmoothFunction):
 
     def mean_gradients(self, starts: np.ndarray, ends: np.ndarray) -> MeanGradients:
         roots, touches = self._crossings(starts, ends)
-        means, error = integrate_gradients(_Between(self, roots), starts, ends)
+        means, error = integrate_gradients(_Between(self, roots), starts, ends, steps=True)
         error = np.zeros_like(means) if error is None else error
         self._credit(roots, starts, ends, means, error)
         self._doubt(touches, starts, ends, error)
@@ -160,6 +160,7 @@ class StepEngine:
     engine: SmoothEngine
     name: str = "smooth"
     exact: bool = True
+    uses_threads: bool = False
     why: str = "smooth, with steps at the roots of smooth functions along the path, which are all found"
 
     @property
