@@ -19,8 +19,10 @@ from agnostic_ig.engines.numeric_pieces import EFFORTS, is_at_half
 from agnostic_ig.engines.numeric_search import Search
 from agnostic_ig.engines.numeric_smooth import ROUNDING, SIGMAS
 from agnostic_ig.engines.numeric_surface import (
+    HALVES,
     PLACES,
     PLANE,
+    halves_disagree,
     largest_jump,
     located,
     looks_slanted,
@@ -35,6 +37,8 @@ __all__ = ["refine", "settle_at_half", "share_jumps"]
 LOOK = 100  # model rows that this may cost for one of them
 BESIDE = 1e-4  # how close to a slanted jump players that move alone may cross its surface
 LOOKED_AT = 2  # explained jumps of a pair that are looked at for slanted surfaces
+BENT = 4.0  # of a slanted jump that is not measured: what a share may be, and more than 1 where others are negative
+LOOKED_AT_BESIDE = 4  # the same of jumps beside a slope
 FOUND = 3e-7  # how finely shares of a slanted surface are known
 AT_A_JUMP = GroupTests(ends=3, inside=0, again=0)  # of a known place: nothing else is near
 
@@ -67,10 +71,14 @@ def _add_rounding(asker: Any, found: Found, error: np.ndarray) -> None:
     error += SIGMAS * ROUNDING[asker.precision] * asker.size[:, None, None] * np.sqrt(2.0 * count)
 
 
-def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray) -> None:
-    """Add what jumps in narrow intervals credit, the largest of every pair first, as far as its budget goes."""
+def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray) -> np.ndarray:
+    """Add what jumps in narrow intervals credit, the largest of every pair first, as far as its budget goes.
+
+    Returns the pairs that cross slanted surfaces.
+    """
     threshold, n_moving = no_change(asker), asker.moving.sum(axis=1)
-    ties, queue = Intervals.none(len(asker.outputs)), jumps[by_size(jumps)]
+    jumps, slanted = _share_slanted(asker, jumps[by_size(jumps)], values, error)
+    ties, queue = Intervals.none(len(asker.outputs)), jumps
     cost = AT_A_JUMP.cost(n_moving) + 2 * n_moving
     while len(queue):
         kept = 2 * n_moving * np.bincount(ties.pair, minlength=len(n_moving))
@@ -84,6 +92,39 @@ def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndar
         np.add.at(error, now.pair[explained], defect[explained][:, None, :] * (effects[explained] != 0))
         ties = Intervals.joined([ties, now[~explained]])
     _settle_ties(asker, ties, threshold, values, error)
+    return slanted
+
+
+def _share_slanted(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray) -> tuple[Intervals, np.ndarray]:
+    """Share jumps across slanted surfaces beside a slope; returns all others, in their order, and the pairs of these.
+
+    The largest jumps of every pair are looked at, and all of them where one of these is slanted. What is slanted but no
+    plane, or cannot be looked at any more, stays, and all of it is error, too.
+    """
+    n_moving = asker.moving[jumps.pair].sum(axis=1)
+    fits = ~is_at_half(asker, jumps) & (n_moving > 1)
+    looked = fits & (rank_within(jumps.pair) < LOOKED_AT_BESIDE)
+    looked &= asker.remaining(jumps.pair) >= LOOKED_AT_BESIDE * 4 * HALVES + 2 * n_moving
+    slanted = looked.copy()
+    slanted[looked] = halves_disagree(asker, jumps[looked])
+    slanted[slanted] = _slants(asker, jumps[slanted])
+    others = fits & ~slanted & np.isin(jumps.pair, jumps.pair[slanted])
+    payable = others & (rank_within(jumps.pair) < asker.remaining(jumps.pair) // (8 * n_moving + 1))
+    slanted[payable] = _slants(asker, jumps[payable])
+    room = asker.remaining(jumps.pair) // 2
+    plane = slanted.copy()
+    plane[slanted] = _credit_surfaces(asker, jumps[slanted], room[slanted], values, error)[0]
+    lost = (slanted & ~plane) | (others & ~payable)
+    sizes = BENT * np.abs(jumps.f_high - jumps.f_low)[lost, None, :] * asker.moving[jumps.pair[lost]][:, :, None]
+    np.add.at(error, jumps.pair[lost], sizes)
+    return jumps[~plane], np.unique(jumps.pair[slanted])
+
+
+def _slants(asker: Any, jumps: Intervals) -> np.ndarray:
+    """(n_jumps,): slanted, with nothing else just before them."""
+    slanted = stands_alone(asker, jumps)
+    slanted[slanted] = looks_slanted(asker, jumps[slanted])
+    return slanted
 
 
 def settle_at_half(asker: Any, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

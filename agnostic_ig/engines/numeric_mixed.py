@@ -92,8 +92,9 @@ def _broken_paths(
     parts, orders = merged(asker, between[product], degree[product])
     paid = integrate_panels(asker, parts, orders, settings.tol, values, error, *BETWEEN)
     _guess(asker, parts[~paid], error)
-    share_jumps(asker, breaks.intervals[breaks.jumps], values, error)
-    stretches = between[np.isin(between.pair, searched)]
+    slanted = share_jumps(asker, breaks.intervals[breaks.jumps], values, error)
+    # Groups of players that cross a slanted surface elsewhere would seem to jump where the path does not.
+    stretches = between[np.isin(between.pair, np.setdiff1d(searched, slanted))]
     hidden = find_hidden(asker, primitives, stretches, _scale(asker).max(axis=1))
     share_jumps(asker, hidden, values, error)
     pairs = np.unique(panels.pair)

@@ -15,7 +15,8 @@ from agnostic_ig.engines.numeric_tie import Intervals, alone
 from agnostic_ig.numerics.hashing import child_keys, uniform
 
 __all__ = [
-    "PLACES", "PLANE", "largest_jump", "located", "looks_slanted", "shares_of_surface", "single_players_fail",
+    "HALVES", "PLACES", "PLANE", "halves_disagree", "largest_jump", "located", "looks_slanted",
+    "shares_of_surface", "single_players_fail",
     "stands_alone",
 ]  # fmt: skip
 
@@ -27,6 +28,9 @@ NEAR = {np.float64: 1e-7, np.float32: 1e-5, np.float16: 1e-3}
 CLOSER = 8.0  # and how many times closer they are checked
 FAR = 1e5  # how far a player is moved alone, in units of NEAR; smaller shares than 1 / FAR count as none
 SAME = 0.02  # what counts as the value behind the surface, relative to the jump
+NEARER = 0.45  # the same beside a slope, which moves it
+DRIFTED = 0.1  # of a jump: how far a slope, as steep as all of the path, may lead beside it
+HALVES = 2  # groups of players, and all others, that are moved to see whether more than one of them crosses
 PARTS = 4  # of an interval in which a jump is looked for: half as many rounds as with two, at half as many rows more
 PLACES = 28  # bisections of log(r), which leave r known to 1e-7
 PLANE = 1e-3  # how far shares may be from adding up to one
@@ -93,6 +97,24 @@ def stands_alone(asker: Any, jumps: Intervals, before: float = BEFORE) -> np.nda
     return np.abs(asker.ask_path(jumps.pair, start) - jumps.f_low).max(axis=1) <= SAME * size
 
 
+def halves_disagree(asker: Any, jumps: Intervals) -> np.ndarray:
+    """(n_jumps,): not just one of a random half of the players and all others, moved far, makes the jump.
+
+    One player's jump is made by whoever has that player, and is never undone by going on.
+    """
+    disagree = np.zeros(len(jumps), dtype=bool)
+    every, far = np.arange(len(jumps)), LONG_BEFORE * (jumps.high - jumps.low)
+    for number in range(HALVES):
+        half = jumps.random_halves(asker, 8010 + number)
+        made, undone = [], []
+        for group in (half, asker.moving[jumps.pair] & ~half):
+            for start, whether in ((jumps.low, made), (jumps.high, undone)):
+                answers = asker.ask(jumps.pair, start, np.minimum(start + far, 1.0), group)
+                whether.append(_is_behind(asker, jumps, every, answers))
+        disagree |= (made[0] == made[1]) | ~undone[0] | ~undone[1]
+    return disagree
+
+
 def looks_slanted(asker: Any, jumps: Intervals) -> np.ndarray:
     """(n_jumps,): a player, moved alone, is behind the surface too soon, too late, or by moving back.
 
@@ -113,7 +135,7 @@ def _behind_at(
 ) -> np.ndarray:
     """(n_ends, n_groups): groups[i], moved alone from start to an end, is behind jump which[i]."""
     answers = _moved_alone(asker, jumps, which, groups, start, ends)
-    return np.stack([_is_behind(jumps, which, at_end) for at_end in answers])
+    return np.stack([_is_behind(asker, jumps, which, at_end) for at_end in answers])
 
 
 def _moved_alone(
@@ -126,10 +148,11 @@ def _moved_alone(
     return answers.reshape(n, len(which), jumps.f_low.shape[1])
 
 
-def _is_behind(jumps: Intervals, which: np.ndarray, answers: np.ndarray) -> np.ndarray:
+def _is_behind(asker: Any, jumps: Intervals, which: np.ndarray, answers: np.ndarray) -> np.ndarray:
     """(n,): the answers are those behind the jump."""
     jump = np.abs(jumps.f_high - jumps.f_low).max(axis=1)
-    return np.abs(answers - jumps.f_high[which]).max(axis=1) <= SAME * jump[which]
+    same = np.where(asker.moves_smoothly[jumps.pair], NEARER, SAME)
+    return np.abs(answers - jumps.f_high[which]).max(axis=1) <= (same * jump)[which]
 
 
 def shares_of_surface(asker: Any, jumps: Intervals) -> tuple[np.ndarray, np.ndarray]:
@@ -141,9 +164,9 @@ def shares_of_surface(asker: Any, jumps: Intervals) -> tuple[np.ndarray, np.ndar
     def is_behind(some: np.ndarray, way: np.ndarray, closer: float = 1.0) -> np.ndarray:
         at = (crossing - near / closer)[row[some]]
         answers = asker.ask(jumps.pair[row[some]], at, np.clip(at + way, 0.0, 1.0), groups[some])
-        return _is_behind(jumps, row[some], answers)
+        return _is_behind(asker, jumps, row[some], answers)
 
-    everyone, far = np.arange(len(row)), near[row] * FAR
+    everyone, far = np.arange(len(row)), (near * _farthest(asker, jumps, near))[row]
     forward, backward = is_behind(everyone, far), is_behind(everyone, -far)
     some, sign = np.flatnonzero(forward | backward), np.where(forward, 1.0, -1.0)[forward | backward]
     low, high = np.log(near[row[some]] / 100.0), np.log(far[some])
@@ -158,6 +181,13 @@ def shares_of_surface(asker: Any, jumps: Intervals) -> tuple[np.ndarray, np.ndar
     return shares, np.abs(shares.sum(axis=1) - 1.0)
 
 
+def _farthest(asker: Any, jumps: Intervals, near: np.ndarray) -> np.ndarray:
+    """(n_jumps,): how far players are moved alone, in units of near: no farther than a slope hides the jump."""
+    jump, reach = np.abs(jumps.f_high - jumps.f_low).max(axis=1), asker.reach[jumps.pair].max(axis=1)
+    hidden = DRIFTED * jump / np.maximum(reach, 1e-300) / near
+    return np.where(asker.moves_smoothly[jumps.pair], np.clip(hidden, 10.0, FAR), FAR)
+
+
 def _crossing(asker: Any, jumps: Intervals) -> np.ndarray:
     """Where exactly the path crosses: the middle between the last places before and behind, in four parts a round."""
     low, high = jumps.low.copy(), jumps.high.copy()
@@ -166,7 +196,7 @@ def _crossing(asker: Any, jumps: Intervals) -> np.ndarray:
         places = low[:, None] + np.arange(1, PARTS) / PARTS * (high - low)[:, None]
         if ((places <= low[:, None]) | (places >= high[:, None])).all():
             break
-        behind = _is_behind(jumps, row, asker.ask_path(jumps.pair[row], places.ravel())).reshape(places.shape)
+        behind = _is_behind(asker, jumps, row, asker.ask_path(jumps.pair[row], places.ravel())).reshape(places.shape)
         ends = np.concatenate([low[:, None], places, high[:, None]], axis=1)
         first = np.where(behind.any(axis=1), behind.argmax(axis=1), PARTS - 1)  # of the places that are behind
         low, high = ends[np.arange(len(jumps)), first], ends[np.arange(len(jumps)), first + 1]

@@ -98,8 +98,8 @@ def integrate_gradients(
     """Mean gradients by Gauss-Kronrod rules on halves of halves, down to rounding.
 
     The paths are cut at the function's own breaks. Between them the integrand is analytic, and the rules converge
-    geometrically; where they do not come down to rounding the error says so. Means must explain by how much the function
-    changes, unless it takes `steps` besides.
+    geometrically; where they do not come down to rounding the error says so. Means must explain by how much the
+    function changes, unless it takes `steps` besides.
     """
     moves = displacements(starts, ends)
 
