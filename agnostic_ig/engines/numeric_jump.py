@@ -38,7 +38,7 @@ LOOK = 100  # model rows that this may cost for one of them
 BESIDE = 1e-4  # how close to a slanted jump players that move alone may cross its surface
 LOOKED_AT = 2  # explained jumps of a pair that are looked at for slanted surfaces
 BENT = 4.0  # of a slanted jump that is not measured: what a share may be, and more than 1 where others are negative
-LOOKED_AT_BESIDE = 4  # the same of jumps beside a slope
+LOOKED_AT_BESIDE = 3  # the same of jumps beside a slope
 FOUND = 3e-7  # how finely shares of a slanted surface are known
 AT_A_JUMP = GroupTests(ends=3, inside=0, again=0)  # of a known place: nothing else is near
 
@@ -104,7 +104,7 @@ def _share_slanted(asker: Any, jumps: Intervals, values: np.ndarray, error: np.n
     n_moving = asker.moving[jumps.pair].sum(axis=1)
     fits = ~is_at_half(asker, jumps) & (n_moving > 1)
     looked = fits & (rank_within(jumps.pair) < LOOKED_AT_BESIDE)
-    looked &= asker.remaining(jumps.pair) >= LOOKED_AT_BESIDE * 4 * HALVES + 2 * n_moving
+    looked &= asker.remaining(jumps.pair) >= LOOKED_AT_BESIDE * 3 * HALVES + 2 * n_moving
     slanted = looked.copy()
     slanted[looked] = halves_disagree(asker, jumps[looked])
     slanted[slanted] = _slants(asker, jumps[slanted])

@@ -106,12 +106,15 @@ def halves_disagree(asker: Any, jumps: Intervals) -> np.ndarray:
     every, far = np.arange(len(jumps)), LONG_BEFORE * (jumps.high - jumps.low)
     for number in range(HALVES):
         half = jumps.random_halves(asker, 8010 + number)
-        made, undone = [], []
-        for group in (half, asker.moving[jumps.pair] & ~half):
-            for start, whether in ((jumps.low, made), (jumps.high, undone)):
-                answers = asker.ask(jumps.pair, start, np.minimum(start + far, 1.0), group)
-                whether.append(_is_behind(asker, jumps, every, answers))
-        disagree |= (made[0] == made[1]) | ~undone[0] | ~undone[1]
+        rest = asker.moving[jumps.pair] & ~half
+
+        def behind(start: np.ndarray, group: np.ndarray) -> np.ndarray:
+            answers = asker.ask(jumps.pair, start, np.minimum(start + far, 1.0), group)
+            return _is_behind(asker, jumps, every, answers)
+
+        by_half, by_rest = behind(jumps.low, half), behind(jumps.low, rest)
+        idle = np.where(by_half[:, None], rest, half)
+        disagree |= (by_half == by_rest) | ~behind(jumps.high, idle)
     return disagree
 
 
