@@ -26,17 +26,11 @@ BESIDE = "a jump across a slanted surface on top of a slope is credited to the w
 # Answers of the numeric engine that are not right, and why. The page says so; a test sees that no other is wrong, and
 # that nobody stays here who is right.
 OPEN = {
-    "ClassifierChain": BESIDE,
     "KNeighborsClassifier": SLANTED,
     "KNeighborsRegressor": SLANTED,
-    "LabelPropagation": "a change so steep that the budget does not do",
-    "LabelSpreading": "a change so steep that the budget does not do",
     "LocalOutlierFactor": BESIDE,
-    "NuSVC": BESIDE,
-    "OneVsOneClassifier": BESIDE,
     "RadiusNeighborsClassifier": SLANTED,
     "RadiusNeighborsRegressor": SLANTED,
-    "SVC": BESIDE,
 }
 
 
