@@ -111,7 +111,9 @@ class RidgeSum(_PointSum):
         return self._pulled(len(starts), secants, starts.shape[1]), None
 
     def _inner(self, rows: np.ndarray) -> np.ndarray:
-        return products(rows, self.points_t) + self.offset
+        shown_once = len(rows) > 1 and rows.strides[0] == 0  # one baseline for all rows
+        inner = products(rows[:1] if shown_once else rows, self.points_t) + self.offset
+        return np.broadcast_to(inner, (len(rows), inner.shape[1]))
 
     def _pulled(self, n: int, slopes: Callable[[slice], np.ndarray], n_features: int) -> np.ndarray:
         means = np.empty((n, n_features, self.n_outputs))
