@@ -9,8 +9,10 @@ import naive_paths
 import numpy as np
 import pytest
 from scipy.special import expit
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.svm import SVC
 
 from agnostic_ig import IntegratedGradients, inspect_model
 from agnostic_ig.engines import composite
@@ -118,6 +120,40 @@ def test_stacking_in_closed_form():
 def outside(level, alpha, line, final, w, b, x):
     share = expit((b + alpha * (x - b)) @ line.coef_[0] + line.intercept_[0])
     return expit(w[0] * level + w[1] * share + final.intercept_[0])
+
+
+def isotonic(member):
+    X, y, _ = cases.data()
+    return CalibratedClassifierCV(member, cv=2, method="isotonic").fit(X, y), X[10], X[20:24]
+
+
+def test_broken_lines_of_a_line_in_closed_form():
+    """On a straight path the change of each fold's line is shared as its margin's is, whatever it passes."""
+    model, b, rows = isotonic(LogisticRegression())
+    wanted = 0.0
+    for fold in model.calibrated_classifiers_:
+        parts = (rows - b) * fold.estimator.coef_[0]
+        ends = [fold.calibrators[0].predict(fold.estimator.decision_function(row)) for row in (rows, b[None])]
+        wanted = wanted + parts / parts.sum(axis=1, keepdims=True) * (ends[0] - ends[1])[:, None] / 2
+    e = IntegratedGradients(model, b).explain(rows)
+    assert (e.engine, e.exact) == ("smooth", True)
+    np.testing.assert_allclose(e.values, wanted, rtol=0, atol=1e-13)
+
+
+def test_broken_lines_of_a_curved_margin():
+    """Small steps along the path, each shared as the margin's slope is in its middle: right to their square."""
+    model, b, rows = isotonic(SVC(gamma=0.3))
+    alpha, unit = np.linspace(0.0, 1.0, 4001)[:, None], np.eye(5)[:, None, :]
+    e = IntegratedGradients(model, b).explain(rows)
+    for x, values in zip(rows, e.values, strict=True):
+        points, middles, wanted = b + alpha * (x - b), b + (alpha[:-1] + alpha[1:]) / 2 * (x - b), 0.0
+        for fold in model.calibrated_classifiers_:
+            ask = fold.estimator.decision_function
+            slopes = [(ask(middles + 1e-6 * u) - ask(middles - 1e-6 * u)) / 2e-6 for u in unit]
+            parts = np.stack(slopes, axis=1) * (x - b)
+            change = np.diff(fold.calibrators[0].predict(ask(points)))[:, None]
+            wanted = wanted + (parts / parts.sum(axis=1, keepdims=True) * change).sum(axis=0) / 2
+        np.testing.assert_allclose(values, wanted, rtol=0, atol=1e-6 * np.abs(values).sum())
 
 
 def test_steps_between_smooth_parts_go_to_the_numeric_engine():

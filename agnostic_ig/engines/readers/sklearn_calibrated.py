@@ -9,9 +9,9 @@ from agnostic_ig.engines.composite import combine
 from agnostic_ig.engines.function_algebra import Affine, compose, join, of_columns
 from agnostic_ig.engines.link_functions import Elementwise, Normalised, Softmax, two_sided
 from agnostic_ig.engines.readers.parts import read_part
+from agnostic_ig.engines.readers.sklearn_isotonic import broken_line
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.smooth_function import SmoothFunction
-from agnostic_ig.engines.step_functions import Stepwise
 
 __all__ = ["read"]
 
@@ -68,7 +68,7 @@ def _sigmoid(calibrator: Any) -> SmoothFunction:
 
 
 def _isotonic(calibrator: Any) -> SmoothFunction:
-    return Stepwise(lambda margins: calibrator.predict(margins[:, 0])[:, None], 1)
+    return broken_line(calibrator)
 
 
 # method -> function of one member's margin

@@ -7,14 +7,19 @@ from agnostic_ig.engines.function_algebra import Constant
 from agnostic_ig.engines.interpolated import Interpolated
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.smooth import SmoothEngine
+from agnostic_ig.engines.smooth_function import SmoothFunction
 
-__all__ = ["read"]
+__all__ = ["broken_line", "read"]
 
 
 def read(model: Any, response: Response) -> SmoothEngine:
     """Engine of the broken line; beyond its ends the model answers with the ends, or with an error."""
     if response.name != "predict":
         raise Unsupported(f"{response.name} of {type(model).__name__}")
+    return SmoothEngine(broken_line(model), type(model).__name__)
+
+
+def broken_line(model: Any) -> SmoothFunction:
+    """What a fitted isotonic regression answers to one column."""
     places, heights = model.X_thresholds_, model.y_thresholds_
-    line = Interpolated(places, heights) if len(places) > 1 else Constant(heights)
-    return SmoothEngine(line, type(model).__name__)
+    return Interpolated(places, heights) if len(places) > 1 else Constant(heights)
