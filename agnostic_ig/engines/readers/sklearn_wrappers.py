@@ -27,7 +27,7 @@ def read(model: Any, response: Response) -> Any:
     family = type(model).__name__
     if passed_on is not None and response.name not in passed_on:
         raise Unsupported(f"{response.name} of {family} is a step function of its score")
-    inner = getattr(model, attribute)
+    inner = getattr(model, attribute if hasattr(model, attribute) else f"base_{attribute}")  # scikit-learn 1.5
     engine = read_model(inner, resolve_response("the wrapper", inner, response.name))
     if hasattr(model, "support_"):  # it selects columns first
         engine = in_columns_of(engine, np.flatnonzero(model.support_), len(model.support_))
