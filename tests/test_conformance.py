@@ -62,6 +62,13 @@ def test_answer_is_right_or_says_so(estimator):
     assert verdict.is_good != (estimator.name in OPEN), verdict
 
 
+def test_no_wrong_answer_is_silent():
+    verdicts = [measured(one)[0] for one in ALL]
+    assert [
+        verdict for verdict in verdicts if verdict.error > RIGHT and not (verdict.is_said and verdict.is_covered)
+    ] == []
+
+
 def test_few_answers_are_only_nearly_right():
     verdicts = [measured(one)[0] for one in ALL if one.name not in OPEN]
     assert sum(verdict.error > RIGHT for verdict in verdicts) <= MOST_SAID
