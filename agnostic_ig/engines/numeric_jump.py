@@ -38,7 +38,7 @@ LOOK = 100  # model rows that this may cost for one of them
 BESIDE = 1e-4  # how close to a slanted jump players that move alone may cross its surface
 LOOKED_AT = 2  # explained jumps of a pair that are looked at for slanted surfaces
 BENT = 4.0  # of a slanted jump that is not measured: what a share may be, and more than 1 where others are negative
-LOOKED_AT_BESIDE = 3  # the same of jumps beside a slope
+LOOKED_AT_BESIDE = 6  # the same of jumps beside a slope
 FOUND = 3e-7  # how finely shares of a slanted surface are known
 AT_A_JUMP = GroupTests(ends=3, inside=0, again=0)  # of a known place: nothing else is near
 
@@ -98,12 +98,12 @@ def share_jumps(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndar
 def _share_slanted(asker: Any, jumps: Intervals, values: np.ndarray, error: np.ndarray) -> tuple[Intervals, np.ndarray]:
     """Share jumps across slanted surfaces beside a slope; returns all others, in their order, and the pairs of these.
 
-    The largest jumps of every pair are looked at, and all of them where one of these is slanted. What is slanted but no
+    Some jumps of every pair are looked at, and all of them where one of these is slanted. What is slanted but no
     plane, or cannot be looked at any more, stays, and all of it is error, too.
     """
     n_moving = asker.moving[jumps.pair].sum(axis=1)
     fits = ~is_at_half(asker, jumps) & (n_moving > 1)
-    looked = fits & (rank_within(jumps.pair) < LOOKED_AT_BESIDE)
+    looked = fits & _some_of_each_pair(jumps.pair)
     looked &= asker.remaining(jumps.pair) >= LOOKED_AT_BESIDE * 3 * HALVES + 2 * n_moving
     slanted = looked.copy()
     slanted[looked] = halves_disagree(asker, jumps[looked])
@@ -118,6 +118,15 @@ def _share_slanted(asker: Any, jumps: Intervals, values: np.ndarray, error: np.n
     sizes = BENT * np.abs(jumps.f_high - jumps.f_low)[lost, None, :] * asker.moving[jumps.pair[lost]][:, :, None]
     np.add.at(error, jumps.pair[lost], sizes)
     return jumps[~plane], np.unique(jumps.pair[slanted])
+
+
+def _some_of_each_pair(pair: np.ndarray) -> np.ndarray:
+    """(n,): the first half of LOOKED_AT_BESIDE entries of every pair, and as many at equal distances behind them."""
+    rank, count = rank_within(pair), np.bincount(pair)[pair]
+    first = LOOKED_AT_BESIDE // 2
+    distance = np.maximum(1, (count - first) // (LOOKED_AT_BESIDE - first))
+    behind = rank - first
+    return (behind < 0) | ((behind % distance == distance // 2) & (behind // distance < LOOKED_AT_BESIDE - first))
 
 
 def _slants(asker: Any, jumps: Intervals) -> np.ndarray:
