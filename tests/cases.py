@@ -28,6 +28,7 @@ from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessR
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -487,7 +488,12 @@ SMOOTH = [
 ]
 
 
-BY_NAME = {case.name: case for case in [*TREES, *SMOOTH]}
+NEIGHBOURS = [
+    Case("KNeighborsClassifier", lambda: KNeighborsClassifier(3), "three", engine="neighbours"),
+    Case("KNeighborsRegressor", KNeighborsRegressor, "two numbers", engine="neighbours"),
+]
+
+BY_NAME = {case.name: case for case in [*TREES, *SMOOTH, *NEIGHBOURS]}
 
 
 @functools.cache

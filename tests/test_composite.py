@@ -168,7 +168,7 @@ def test_parts_without_an_engine_are_named():
 
     X, _, score = cases.data()
     model = VotingRegressor([("near", KNeighborsRegressor())]).fit(X, score)
-    assert "its part KNeighborsRegressor has no exact engine" in inspect_model(model).why
+    assert "KNeighborsRegressor is answered by an engine that is no part of another" in inspect_model(model).why
 
 
 def test_a_changed_formula_is_caught(monkeypatch):

@@ -78,6 +78,8 @@ READERS = {
     "sklearn.NuSVR": "readers.sklearn_kernel",
     "sklearn.OneClassSVM": "readers.sklearn_kernel",
     "sklearn.KernelRidge": "readers.sklearn_kernel",
+    "sklearn.KNeighborsClassifier": "readers.sklearn_neighbours",
+    "sklearn.KNeighborsRegressor": "readers.sklearn_neighbours",
     "sklearn.LabelPropagation": "readers.sklearn_label_propagation",
     "sklearn.LabelSpreading": "readers.sklearn_label_propagation",
     "sklearn.GaussianProcessClassifier": "readers.sklearn_gaussian_process",
