@@ -21,17 +21,20 @@ TINY = 1e-30  # imaginary step, whose square is nothing
 
 
 class Votes(SmoothFunction):
-    """Votes of all pairs i < j of classes, and their confidences c / (3 (|c| + 1)), from one margin a pair."""
+    """Votes of all pairs i < j of classes, and their confidences c / (3 (|c| + 1)), from one margin a pair.
 
-    def __init__(self, n_classes: int) -> None:
-        self.n_outputs = n_classes
+    The first of a pair wins from `level` on.
+    """
+
+    def __init__(self, n_classes: int, level: float = 0.0) -> None:
+        self.n_outputs, self.level = n_classes, level
         self.first, self.second = np.triu_indices(n_classes, 1)
         pairs = np.arange(len(self.first))
         self.signs = np.zeros((len(pairs), n_classes))
         self.signs[pairs, self.first], self.signs[pairs, self.second] = 1.0, -1.0
 
     def values(self, rows: np.ndarray) -> np.ndarray:
-        wins = rows >= 0.0
+        wins = rows >= self.level
         votes = wins.astype(float) @ (self.signs > 0.0) + (~wins).astype(float) @ (self.signs < 0.0)
         confidence = rows @ self.signs
         return votes + confidence / (3.0 * (np.abs(confidence) + 1.0))
@@ -42,11 +45,12 @@ class Votes(SmoothFunction):
 
 
 def vote_surfaces(votes: Votes) -> Surfaces:
-    """A pair's margin at 0 moves a vote; a confidence of 0 is a kink."""
+    """A pair's margin at the level moves a vote; a confidence of 0 is a kink."""
     n_pairs, n_classes = votes.signs.shape
     normals = np.hstack([np.eye(n_pairs), votes.signs])
     jumps = np.vstack([votes.signs, np.zeros((n_classes, n_classes))])
-    return Surfaces(normals, np.zeros(n_pairs + n_classes), jumps)
+    levels = np.concatenate([np.full(n_pairs, votes.level), np.zeros(n_classes)])
+    return Surfaces(normals, levels, jumps)
 
 
 class CoupledPair(SmoothFunction):

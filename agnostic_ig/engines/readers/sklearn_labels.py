@@ -9,7 +9,10 @@ from agnostic_ig.engines.composite import combine
 from agnostic_ig.engines.readers.parts import read_part
 from agnostic_ig.engines.step_functions import indicate_largest
 
-__all__ = ["read_labels"]
+__all__ = ["OWN_BORDER", "read_labels"]
+
+# Their labels do not change where their margin is 0 or their probability one half.
+OWN_BORDER = {"FixedThresholdClassifier", "TunedThresholdClassifierCV", "GaussianProcessClassifier"}
 
 # Classifiers whose predict is the class with the largest probability.
 BY_PROBABILITY = (

@@ -7,13 +7,19 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines.composite import combine, constant
-from agnostic_ig.engines.function_algebra import Affine
+from agnostic_ig.engines.function_algebra import Affine, compose, join
+from agnostic_ig.engines.level_steps import LevelSteps, StepEngine
+from agnostic_ig.engines.libsvm_outputs import Votes, vote_surfaces
 from agnostic_ig.engines.link_functions import Normalised, two_sided
 from agnostic_ig.engines.readers.parts import read_part
+from agnostic_ig.engines.readers.sklearn_labels import OWN_BORDER
 from agnostic_ig.engines.response import Response
+from agnostic_ig.engines.smooth import SmoothEngine
 from agnostic_ig.engines.step_functions import DECIMALS, Stepwise
 
 __all__ = ["read"]
+
+SECOND = Affine(np.array([[0.0], [1.0]]), 0.0)
 
 
 def read(model: Any, response: Response) -> Any:
@@ -52,7 +58,22 @@ def _pair_votes(model: Any, family: str) -> Any:
         return decided[:, 1:] if n_classes == 2 else decided
 
     confidences = _confidences(model.estimators_)
+    if all(isinstance(engine, SmoothEngine) for engine in confidences):
+        return _smooth_votes(model, confidences, border, family)
     return combine(Stepwise(join_votes, 1 if n_classes == 2 else n_classes), confidences, family)
+
+
+def _smooth_votes(model: Any, confidences: Sequence[SmoothEngine], border: float, family: str) -> StepEngine:
+    """The same where confidences change smoothly: they speak for the second of a pair, above the border."""
+    unread = {type(part).__name__ for part in model.estimators_} & OWN_BORDER
+    if unread:
+        raise Unsupported(f"{family} takes labels of {', '.join(sorted(unread))}, whose border is not read")
+    for_first = compose(Affine(-np.eye(len(confidences)), 0.0), join([engine.function for engine in confidences]))
+    votes = Votes(len(model.classes_), -border)
+    surfaces = vote_surfaces(votes)
+    if len(model.classes_) == 2:
+        votes, surfaces = compose(SECOND, votes), surfaces._replace(jumps=surfaces.jumps @ SECOND.coef)
+    return StepEngine(SmoothEngine(LevelSteps(votes, for_first, surfaces), family))
 
 
 def _nearest_code(model: Any, family: str) -> Any:
@@ -68,11 +89,10 @@ def _nearest_code(model: Any, family: str) -> Any:
 
 def _confidences(parts: Sequence[Any]) -> list[Any]:
     """Engines of what scikit-learn takes of two-class parts: their margin, or their second probability."""
-    second = Affine(np.array([[0.0], [1.0]]), 0.0)
     engines = []
     for part in parts:
         engine = _read(part, "decision_function", "predict_proba")
-        engines.append(engine if hasattr(part, "decision_function") else combine(second, [engine], engine.family))
+        engines.append(engine if hasattr(part, "decision_function") else combine(SECOND, [engine], engine.family))
     return engines
 
 
