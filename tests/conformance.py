@@ -25,8 +25,6 @@ SLANTED = "surfaces that are slanted and close to each other: the search for the
 # Answers of the numeric engine that are not right, and why. The page says so; a test sees that no other is wrong, and
 # that nobody stays here who is right.
 OPEN = {
-    "KNeighborsClassifier": SLANTED,
-    "KNeighborsRegressor": SLANTED,
     "LocalOutlierFactor": SLANTED,
     "RadiusNeighborsClassifier": SLANTED,
     "RadiusNeighborsRegressor": SLANTED,

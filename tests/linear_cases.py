@@ -1,6 +1,7 @@
 """Fitted models with closed forms, each with its formula as the user guide of scikit-learn gives it."""
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -143,6 +144,12 @@ def made(make: Callable[..., Any], **parameters: Any) -> Callable[[], Any]:
     return functools.partial(make, **parameters)
 
 
+def seeded(make: Callable[..., Any]) -> Callable[[], Any]:
+    """With a fixed seed where there is one, and with the iterations that liblinear needs."""
+    parameters = {"random_state": 0} if "random_state" in inspect.signature(make).parameters else {}
+    return made(make, **parameters, **({"max_iter": 50_000} if make in (LinearSVC, LinearSVR) else {}))
+
+
 class Sparse:
     """A linear classifier whose weights are a sparse matrix."""
 
@@ -168,10 +175,10 @@ _LOGISTIC_CV = {"Cs": 2, "use_legacy_attributes": False, "l1_ratios": (0.0,), "s
 
 # name, how it is made, target, response, formula, and columns where they are not those of the data
 _ROWS = [
-    *((make.__name__, make, "number", "predict", margins) for make in _PLAIN),
-    *((f"{make.__name__}, two numbers", make, "two numbers", "predict", margins) for make in _SEVERAL),
+    *((make.__name__, seeded(make), "number", "predict", margins) for make in _PLAIN),
+    *((f"{make.__name__}, two numbers", seeded(make), "two numbers", "predict", margins) for make in _SEVERAL),
     *(
-        (f"{make.__name__}, margin, {label}", make, label, "decision_function", margins)
+        (f"{make.__name__}, margin, {label}", seeded(make), label, "decision_function", margins)
         for make in _CLASSIFIERS
         for label in ("class", "three")
     ),

@@ -36,7 +36,9 @@ def agrees_with_oracle(model, name):
     assert np.abs(e.convergence_delta).max() < 1e-12
 
 
-@pytest.mark.parametrize("part", [LogisticRegression(), LinearSVC(), SVC(gamma=0.1), GaussianNB()])
+@pytest.mark.parametrize(
+    "part", [LogisticRegression(), LinearSVC(random_state=0, max_iter=50_000), SVC(gamma=0.1), GaussianNB()]
+)
 @pytest.mark.parametrize("classes", [2, 3])
 def test_votes_of_smooth_parts(part, classes):
     y = cases.three_classes() if classes == 3 else flags(1)[:, 0]
