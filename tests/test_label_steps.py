@@ -73,6 +73,18 @@ def test_two_lines_in_a_chain_in_closed_form():
     np.testing.assert_allclose(e.values, wanted, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_labels_of_linear_classifiers(classes):
+    X, y = cases.data()[0], cases.three_classes() if classes == 3 else flags(1)[:, 0]
+    model = LogisticRegression().fit(X[:N], y[:N])
+    e = IntegratedGradients(model, X[0], response_method="predict", engine="exact").explain(X[N : N + 20])
+    dense = dense_attributions(lambda Z: model.predict(Z)[:, None] == model.classes_, X[N : N + 20], X[[0] * 20])
+    wanted = np.array([one.values for one in dense])
+    wanted = wanted if classes == 3 else wanted[:, :, 1]
+    assert np.abs(wanted).max() > 0.1
+    np.testing.assert_allclose(e.values, wanted, atol=1e-9 + 2 * max(one.error.max() for one in dense))
+
+
 class Corner:
     """1 above both x0 = 0 and x1 = 0."""
 

@@ -362,8 +362,11 @@ def test_linear_models_answer_in_any_number_of_outputs():
     assert e.n_evaluations.sum() == 0
 
 
-def test_labels_of_smooth_classifiers_are_steps_and_numeric():
+def test_labels_of_linear_classifiers_are_steps_along_the_normal():
     X, y, _ = cases.data()
     model = LogisticRegression().fit(X, y)
     e = IntegratedGradients(model, X[0], response_method="predict").explain(X[1:3])
-    assert e.engine == "numeric"
+    assert e.engine == "smooth"
+    pulls = (X[1:3] - X[0]) * model.coef_[0]
+    steps = np.diff(np.vstack([model.predict(X[:1]).repeat(2), model.predict(X[1:3])]), axis=0)[0]
+    np.testing.assert_allclose(e.values, pulls / pulls.sum(axis=1, keepdims=True) * steps[:, None], atol=1e-12)

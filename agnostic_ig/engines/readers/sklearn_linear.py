@@ -8,6 +8,8 @@ import numpy as np
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines._registry import nearest
 from agnostic_ig.engines.function_algebra import Affine, compose
+from agnostic_ig.engines.largest_score import LargestScore
+from agnostic_ig.engines.level_steps import Branched, StepEngine
 from agnostic_ig.engines.link_functions import Elementwise
 from agnostic_ig.engines.readers.class_probabilities import (
     of_clipped_margins,
@@ -21,9 +23,11 @@ from agnostic_ig.engines.smooth_function import SmoothFunction
 __all__ = ["read"]
 
 
-def read(model: Any, response: Response) -> SmoothEngine:
+def read(model: Any, response: Response) -> SmoothEngine | StepEngine:
     """Engine of the margin, or of what a link makes of it."""
     name = type(model).__name__
+    if response.kind == "classifier" and response.name == "predict" and response.exclusive:
+        return StepEngine(SmoothEngine(Branched(LargestScore(_margin(model))), name))
     if response.kind != "regressor" and response.name == "predict":
         raise Unsupported(f"predict of {name} is a step function of its margin")
     link = nearest(model, LINKS[response.name]) or _margin_itself
