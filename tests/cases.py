@@ -28,7 +28,12 @@ from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessR
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neighbors import (
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    RadiusNeighborsClassifier,
+    RadiusNeighborsRegressor,
+)
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -490,6 +495,8 @@ SMOOTH = [
 
 NEIGHBOURS = [
     Case("KNeighborsClassifier", lambda: KNeighborsClassifier(3), "three", engine="neighbours"),
+    Case("RadiusNeighborsClassifier", lambda: RadiusNeighborsClassifier(9.0), "three", engine="neighbours"),
+    Case("RadiusNeighborsRegressor", lambda: RadiusNeighborsRegressor(9.0), "number", engine="neighbours"),
     Case("KNeighborsRegressor", KNeighborsRegressor, "two numbers", engine="neighbours"),
 ]
 

@@ -80,6 +80,8 @@ READERS = {
     "sklearn.KernelRidge": "readers.sklearn_kernel",
     "sklearn.KNeighborsClassifier": "readers.sklearn_neighbours",
     "sklearn.KNeighborsRegressor": "readers.sklearn_neighbours",
+    "sklearn.RadiusNeighborsClassifier": "readers.sklearn_neighbours",
+    "sklearn.RadiusNeighborsRegressor": "readers.sklearn_neighbours",
     "sklearn.LabelPropagation": "readers.sklearn_label_propagation",
     "sklearn.LabelSpreading": "readers.sklearn_label_propagation",
     "sklearn.GaussianProcessClassifier": "readers.sklearn_gaussian_process",

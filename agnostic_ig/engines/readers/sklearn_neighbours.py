@@ -6,6 +6,7 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines.neighbours import NearestPoints, NeighbourEngine
+from agnostic_ig.engines.points_within import PointsWithin
 from agnostic_ig.engines.response import Response
 
 __all__ = ["read"]
@@ -16,6 +17,12 @@ def read(model: Any, response: Response) -> NeighbourEngine:
     _check(model, response)
     sites = np.ascontiguousarray(model._fit_X, dtype=np.float64)
     table = _targets(model)
+    if hasattr(model, "radius_neighbors"):
+        function = PointsWithin(
+            sites, table, float(model.radius), _empty(model), lambda rows: model.radius_neighbors(rows)[1]
+        )
+        facts = {"training points": f"{len(sites):,}", "radius": f"{model.radius:g}"}
+        return NeighbourEngine(function, type(model).__name__, facts=facts)
     k = model.n_neighbors
     function = NearestPoints(sites, table, k, lambda rows: model.kneighbors(rows, return_distance=False))
     facts = {"training points": f"{len(sites):,}", "neighbours": str(k)}
@@ -41,6 +48,15 @@ def _is_euclidean(model: Any) -> bool:
         return False
     settings = {name: value for name, value in (model.effective_metric_params_ or {}).items() if value is not None}
     return model.effective_metric_ == "euclidean" and not settings.keys() - {"p"}
+
+
+def _empty(model: Any) -> np.ndarray:
+    """The answer without any neighbour: the label for outliers, or NaN if there is none."""
+    if getattr(model, "outlier_label_", None) is None:
+        return np.full(_targets(model).shape[1], np.nan)
+    classes = model.classes_ if isinstance(model.classes_, list) else [model.classes_]
+    pairs = zip(classes, model.outlier_label_, strict=True)
+    return np.concatenate([(labels == outlier).astype(np.float64) for labels, outlier in pairs])
 
 
 def _targets(model: Any) -> np.ndarray:
