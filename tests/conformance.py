@@ -26,8 +26,6 @@ SLANTED = "surfaces that are slanted and close to each other: the search for the
 # that nobody stays here who is right.
 OPEN = {
     "LocalOutlierFactor": SLANTED,
-    "RadiusNeighborsClassifier": SLANTED,
-    "RadiusNeighborsRegressor": SLANTED,
 }
 
 
