@@ -139,7 +139,7 @@ WRONG = {
     "unknown output": ({"--target": "x", "--model": "{}/regressor.skops"}, "--target: 'x' is none of the labels"),
     "response": ({"--response-method": "decision_function"}, "'response_method' parameter .*predict_proba"),
     "exact engine": (
-        {"--engine": "exact", "--model": "{}/linear.skops", "--response-method": "predict"},
+        {"--engine": "exact", "--model": "{}/forest.skops", "--response-method": "predict"},
         "'engine' parameter .* is 'exact', but",
     ),
     "unknown engine": ({"--engine": "fast"}, "argument --engine: invalid choice: 'fast'"),
