@@ -51,7 +51,7 @@ def build_engine(black_box: BlackBox, probes: np.ndarray, choice: str, owner: st
         If `choice` is "exact" and no exact engine serves this model.
     """
     black_box.examples = probes
-    engine, why = read_engine(black_box.counted_response(), choice, owner)
+    engine, why = read_engine(black_box.response, choice, owner)
     if engine is None:
         return Built(_numeric(black_box), why)
     try:

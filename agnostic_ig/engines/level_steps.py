@@ -74,10 +74,6 @@ class Stepped(SmoothFunction):
         self._doubt(touches, starts, ends, error)
         return means, error if error.any() else None
 
-    def _heights(self, rows: np.ndarray) -> np.ndarray:
-        """(n, n_surfaces) above the levels."""
-        return self.inner.values(rows) @ self.surfaces.normals - self.surfaces.levels
-
     def _crossings(self, starts: np.ndarray, ends: np.ndarray) -> tuple[_Roots, _Roots]:
         """All crossings, and the places where the path touches a surface as closely as rounding can tell.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Columns, PairAnswer, PairBlock, Settings
 from agnostic_ig.engines.discrete_moves import HalfMoves, moves_at_half
-from agnostic_ig.engines.smooth_function import SmoothFunction
+from agnostic_ig.engines.smooth_function import AGREED, SmoothFunction
 from agnostic_ig.engines.smooth_paths import SmoothPaths, follow
 from agnostic_ig.engines.stepped_paths import Jumps, find_jumps
 from agnostic_ig.engines.tie_games import MAX_ENUMERATED, draw, enumerate_all
@@ -19,7 +19,6 @@ from agnostic_ig.parallel import batches
 
 __all__ = ["attribute_mixed"]
 
-AGREED = 3e-13  # as in `smooth_function`
 MAX_HALVINGS = 30
 MAX_POINTS = 1 << 14
 
@@ -47,7 +46,7 @@ def attribute_mixed(
     variance = walk.credit_ties(values, settings)
     error = None
     if paths is not None:
-        error = walk.integrate_between(values, np.concatenate([t.predict(block.baselines) for t in trees], axis=1))
+        error = walk.integrate_between(values)
     return PairAnswer(values, error, variance)
 
 
@@ -107,10 +106,10 @@ class _Walk:
             variance[pair, game.players] += spread[0]
         return variance
 
-    def integrate_between(self, values: np.ndarray, starts: np.ndarray) -> np.ndarray | None:
+    def integrate_between(self, values: np.ndarray) -> np.ndarray | None:
         """What moves smoothly between jumps; returns an error (alike) where it did not come down to rounding."""
         pair, low, high, group = self._gaps()
-        starts = self.block.by_baseline(starts)
+        starts = self.jumps.starts
         after = np.concatenate([self.jumps.before + self.jumps.change, np.zeros((1, starts.shape[1]))])
         margins = np.where((group >= 0)[:, None], after[group], starts[pair])
         stretch = self.paths.stretch_at(pair, low, after=True)

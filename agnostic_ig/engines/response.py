@@ -3,7 +3,7 @@
 import numbers
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -348,16 +348,6 @@ class BlackBox:
             )
         self.precision = max(self.precision, outputs.dtype.type, key=lambda kind: np.finfo(kind).eps)
         return outputs.astype(np.float64, copy=False)
-
-    def counted_response(self) -> Response:
-        """The response, for readers that ask the model for a row: that counts too."""
-
-        def call(container: Any) -> Any:
-            with self._lock:
-                self.n_rows += matrix_shape(container)[0]
-            return self.response.call(container)
-
-        return replace(self.response, call=call)
 
     def note_noise(self, relative: float) -> None:
         """Keep the largest noise."""

@@ -10,7 +10,7 @@ from agnostic_ig.engines.discrete_moves import displacements
 from agnostic_ig.numerics.quadrature import gauss_kronrod
 from agnostic_ig.parallel import batches
 
-__all__ = ["Effects", "MeanGradients", "SmoothFunction", "integrate_gradients", "integrate_parabolas"]
+__all__ = ["AGREED", "Effects", "MeanGradients", "SmoothFunction", "integrate_gradients", "integrate_parabolas"]
 
 # Means (n, n_features, n_outputs), and what is known of their error beyond rounding: an array alike, or None for none.
 MeanGradients = tuple[np.ndarray, np.ndarray | None]

@@ -18,10 +18,12 @@ __all__ = ["Jumps", "find_jumps"]
 class Jumps:
     """Groups of jumps that happen at one alpha of one pair, ordered by pair and alpha.
 
-    pair, alpha (n_groups,); before, change (n_groups, n_margins): the margins just before a group, and what it adds;
-    lowest, highest (n_groups,): its players; where they differ it is a tie. first (n_groups + 1,): its terms.
+    starts (n_pairs, n_margins): the margins at the baselines. pair, alpha (n_groups,); before, change (n_groups,
+    n_margins): the margins just before a group, and what it adds; lowest, highest (n_groups,): its players; where they
+    differ it is a tie. first (n_groups + 1,): its terms.
     """
 
+    starts: np.ndarray
     pair: np.ndarray
     alpha: np.ndarray
     before: np.ndarray
@@ -131,7 +133,7 @@ def _grouped(terms: np.ndarray, values: np.ndarray, pair: np.ndarray, members: n
     lowest, highest = _extremes(terms, members, first)
     alpha = np.clip(terms["alpha"][first] / GRID, 0.0, 1.0)  # a cast may put it outside, where it counts whole
     ends = np.append(first, len(terms))
-    return Jumps(pair[first], alpha, before, change, lowest, highest, ends, terms, values, members)
+    return Jumps(starts, pair[first], alpha, before, change, lowest, highest, ends, terms, values, members)
 
 
 def _extremes(terms: np.ndarray, members: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

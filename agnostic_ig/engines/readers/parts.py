@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines._registry import read_model
+from agnostic_ig.engines.composite import combine
+from agnostic_ig.engines.function_algebra import Affine
 from agnostic_ig.engines.response import resolve_response
 
-__all__ = ["read_part", "read_parts"]
+__all__ = ["SECOND", "read_part", "read_parts", "second_of", "weighted_mean"]
+
+SECOND = Affine(np.array([[0.0], [1.0]]), 0.0)  # of two probabilities
 
 
 def read_part(part: Any, *names: str) -> Any:
@@ -25,3 +31,13 @@ def read_part(part: Any, *names: str) -> Any:
 def read_parts(parts: Sequence[Any], name: str) -> list[Any]:
     """Engines of one response of all parts."""
     return [read_part(part, name) for part in parts]
+
+
+def second_of(engine: Any) -> Any:
+    """Engine of the second of two probabilities."""
+    return combine(SECOND, [engine], engine.family)
+
+
+def weighted_mean(weights: np.ndarray, places: Sequence[np.ndarray]) -> Affine:
+    """The weighted mean of parts whose outputs stand at rows of `places` in those of the whole."""
+    return Affine(np.concatenate([w * place for w, place in zip(weights / weights.sum(), places, strict=True)]), 0.0)

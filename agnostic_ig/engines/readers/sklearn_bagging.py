@@ -8,7 +8,7 @@ import numpy as np
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines.composite import combine, in_columns_of
 from agnostic_ig.engines.function_algebra import Affine
-from agnostic_ig.engines.readers.parts import read_parts
+from agnostic_ig.engines.readers.parts import read_parts, weighted_mean
 from agnostic_ig.engines.readers.sklearn_members import in_columns, in_outputs, is_sum_of_trees, tables_of
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.tree_ensemble import TreeEngine
@@ -33,7 +33,7 @@ def read(model: Any, response: Response) -> Any:
         for member, engine, columns in zip(model.estimators_, engines, model.estimators_features_, strict=True)
     ]
     n_outputs = engines[0].predict(np.zeros((1, model.n_features_in_))).shape[1]
-    mean = Affine(np.kron(np.full((len(engines), 1), 1.0 / len(engines)), np.eye(n_outputs)), 0.0)
+    mean = weighted_mean(np.ones(len(engines)), [np.eye(n_outputs)] * len(engines))
     return combine(mean, engines, family)
 
 

@@ -8,7 +8,7 @@ from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines.composite import combine
 from agnostic_ig.engines.function_algebra import Affine, compose, join, of_columns
 from agnostic_ig.engines.link_functions import Elementwise, Normalised, Softmax, two_sided
-from agnostic_ig.engines.readers.parts import read_part
+from agnostic_ig.engines.readers.parts import read_part, second_of, weighted_mean
 from agnostic_ig.engines.readers.sklearn_isotonic import broken_line
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.smooth_function import SmoothFunction
@@ -22,8 +22,8 @@ def read(model: Any, response: Response) -> Any:
     if response.name != "predict_proba":
         raise Unsupported(f"{response.name} of {family} is a step function of its probabilities")
     engines = [_calibrated(model, member) for member in model.calibrated_classifiers_]
-    mean = np.kron(np.full((len(engines), 1), 1.0 / len(engines)), np.eye(len(model.classes_)))
-    return combine(Affine(mean, 0.0), engines, family)
+    mean = weighted_mean(np.ones(len(engines)), [np.eye(len(model.classes_))] * len(engines))
+    return combine(mean, engines, family)
 
 
 def _calibrated(model: Any, member: Any) -> Any:
@@ -32,7 +32,7 @@ def _calibrated(model: Any, member: Any) -> Any:
     n_classes = len(member.classes)
     by_margin = hasattr(member.estimator, "decision_function")
     if n_classes == 2 and not by_margin:
-        engine = combine(Affine(np.array([[0.0], [1.0]]), 0.0), [engine], engine.family)
+        engine = second_of(engine)
     if member.method == "temperature":
         return combine(_by_temperature(member, n_classes, by_margin), [engine], engine.family)
     return combine(_one_by_one(member, n_classes), [engine], engine.family)

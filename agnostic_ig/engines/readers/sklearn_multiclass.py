@@ -11,15 +11,13 @@ from agnostic_ig.engines.function_algebra import Affine, compose, join
 from agnostic_ig.engines.level_steps import LevelSteps, StepEngine
 from agnostic_ig.engines.libsvm_outputs import Votes, vote_surfaces
 from agnostic_ig.engines.link_functions import Normalised, two_sided
-from agnostic_ig.engines.readers.parts import read_part
+from agnostic_ig.engines.readers.parts import SECOND, read_part, second_of
 from agnostic_ig.engines.readers.sklearn_labels import OWN_BORDER
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.smooth import SmoothEngine
 from agnostic_ig.engines.step_functions import DECIMALS, Stepwise
 
 __all__ = ["read"]
-
-SECOND = Affine(np.array([[0.0], [1.0]]), 0.0)
 
 
 def read(model: Any, response: Response) -> Any:
@@ -39,8 +37,7 @@ def _rest_shares(model: Any, family: str) -> Any:
     """The second probability of every part; shares of them where classes exclude each other."""
     engines = [_read(part, "predict_proba") for part in model.estimators_]
     n = len(engines)
-    second = Affine(np.kron(np.eye(n), [[0.0], [1.0]]), 0.0)
-    parts = combine(second, engines, family)
+    parts = combine(None, [second_of(engine) for engine in engines], family)
     if n == 1:
         return combine(two_sided(Affine(np.eye(1), 0.0)), [parts], family)
     return parts if model.multilabel_ else combine(Normalised(n), [parts], family)
@@ -92,7 +89,7 @@ def _confidences(parts: Sequence[Any]) -> list[Any]:
     engines = []
     for part in parts:
         engine = _read(part, "decision_function", "predict_proba")
-        engines.append(engine if hasattr(part, "decision_function") else combine(SECOND, [engine], engine.family))
+        engines.append(engine if hasattr(part, "decision_function") else second_of(engine))
     return engines
 
 

@@ -9,7 +9,7 @@ from agnostic_ig.engines.composite import combine
 from agnostic_ig.engines.function_algebra import Affine, compose, join
 from agnostic_ig.engines.label_chain import LabelChain
 from agnostic_ig.engines.level_steps import Branched, StepEngine
-from agnostic_ig.engines.readers.parts import read_part, read_parts
+from agnostic_ig.engines.readers.parts import SECOND, read_part, read_parts
 from agnostic_ig.engines.readers.sklearn_labels import OWN_BORDER
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.smooth import SmoothEngine
@@ -87,7 +87,7 @@ def _label_margin(part: Any, family: str) -> SmoothFunction:
 def _second(part: Any, name: str, family: str) -> SmoothFunction:
     """The margin of a part, or its second probability."""
     function = _function(part, name, family)
-    return compose(Affine(np.array([[0.0], [1.0]]), 0.0), function) if name == "predict_proba" else function
+    return compose(SECOND, function) if name == "predict_proba" else function
 
 
 def _function(part: Any, name: str, family: str) -> SmoothFunction:

@@ -7,7 +7,7 @@ import numpy as np
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines.composite import combine
 from agnostic_ig.engines.function_algebra import Affine
-from agnostic_ig.engines.readers.parts import read_part
+from agnostic_ig.engines.readers.parts import read_part, second_of
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.smooth import SmoothEngine
 
@@ -32,5 +32,5 @@ def _member(model: Any, member: Any, name: str) -> Any:
     """What the final model sees of a member: of two probabilities the second one."""
     engine = read_part(member, name)
     if name == "predict_proba" and len(model.classes_) == 2:
-        return combine(Affine(np.array([[0.0], [1.0]]), 0.0), [engine], engine.family)
+        return second_of(engine)
     return engine

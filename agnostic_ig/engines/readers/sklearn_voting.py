@@ -6,8 +6,8 @@ import numpy as np
 
 from agnostic_ig.engines._contract import Unsupported
 from agnostic_ig.engines.composite import combine
-from agnostic_ig.engines.function_algebra import Affine, compose
-from agnostic_ig.engines.readers.parts import read_parts
+from agnostic_ig.engines.function_algebra import compose
+from agnostic_ig.engines.readers.parts import read_parts, weighted_mean
 from agnostic_ig.engines.readers.sklearn_labels import read_labels
 from agnostic_ig.engines.response import Response
 from agnostic_ig.engines.step_functions import indicate_largest
@@ -26,14 +26,14 @@ def read(model: Any, response: Response) -> Any:
         raise Unsupported(f"{response.name} of {family} is a step function of its members")
     engines = read_parts(model.estimators_, response.name)
     n_outputs = len(model.classes_) if response.kind == "classifier" else 1
-    return combine(_weighted(_weights(model, len(engines)), [np.eye(n_outputs)] * len(engines)), engines, family)
+    return combine(weighted_mean(_weights(model, len(engines)), [np.eye(n_outputs)] * len(engines)), engines, family)
 
 
 def _votes(model: Any, family: str) -> Any:
     """The label with the most votes; members call classes by their places."""
     engines = [read_labels(member) for member in model.estimators_]
     classes = np.eye(len(model.classes_))
-    votes = _weighted(_weights(model, len(engines)), [classes[member.classes_] for member in model.estimators_])
+    votes = weighted_mean(_weights(model, len(engines)), [classes[member.classes_] for member in model.estimators_])
     return combine(compose(indicate_largest(len(classes)), votes), engines, family)
 
 
@@ -43,8 +43,3 @@ def _weights(model: Any, n: int) -> np.ndarray:
     if given is not None:
         given = [w for w, (_, member) in zip(given, model.estimators, strict=True) if member != "drop"]
     return np.full(n, 1.0) if given is None else np.asarray(given, dtype=np.float64)
-
-
-def _weighted(weights: np.ndarray, places: list[np.ndarray]) -> Affine:
-    """The weighted mean of members whose outputs stand at rows of `places` in those of the whole."""
-    return Affine(np.concatenate([w * place for w, place in zip(weights / weights.sum(), places, strict=True)]), 0.0)
